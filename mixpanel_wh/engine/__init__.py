@@ -1,0 +1,1 @@
+"""The sync itself: modes, packing, pipeline and the state machine, in standard library and Arrow only."""

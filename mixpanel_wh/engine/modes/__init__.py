@@ -1,0 +1,23 @@
+"""The sync modes: one file each, one registry line each."""
+
+from mixpanel_wh.engine.modes.append import Append
+from mixpanel_wh.engine.modes.full import Full, OneTime
+from mixpanel_wh.engine.modes.mirror import Mirror
+from mixpanel_wh.engine.modes.replace import Replace
+from mixpanel_wh.engine.modes.steps import Steps
+from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh.engine.spec import Mode, RecordType, SyncSpec
+
+MODES: dict[Mode, type[Steps]] = {
+    Mode.MIRROR: Mirror,
+    Mode.APPEND: Append,
+    Mode.FULL: Full,
+    Mode.ONE_TIME: OneTime,
+}
+
+
+def steps_for(spec: SyncSpec, warehouse: Warehouse) -> Steps:
+    """The steps of a sync's mode; a lookup table is replaced whole, so its Mirror has steps of its own."""
+    if spec.record is RecordType.LOOKUP and spec.mode is Mode.MIRROR:
+        return Replace(spec, warehouse)
+    return MODES[spec.mode](spec, warehouse)

@@ -1,0 +1,48 @@
+"""What a mode does: plan what to send, read it, and move the state once all of it was answered."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from mixpanel_wh.engine.pipeline import Answered
+from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.engine.state import Checkpoint, Pending
+
+
+@dataclass
+class Steps(ABC):
+    """One sync's steps in one run. Plans are durable when `plan` returns."""
+
+    spec: SyncSpec
+    warehouse: Warehouse
+    note: str = ""
+    """A sentence for the result, when the numbers alone would puzzle a reader."""
+
+    @abstractmethod
+    def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+        """Fix what to send and write it down as the pending run."""
+
+    @abstractmethod
+    def read(self, pending: Pending) -> Iterator[pa.RecordBatch]:
+        """What is still to be sent of a pending run."""
+
+    def resume(self, pending: Pending) -> Pending:
+        """What to do with a pending run that a crash left: by default all of it is sent again."""
+        return pending.answered(0, 0, 0)
+
+    def answered(self, pending: Pending, part: Answered) -> None:
+        """A part of the pending run was answered; by default nothing is to be remembered of it."""
+
+    @abstractmethod
+    def finish(self, checkpoint: Checkpoint, pending: Pending) -> Checkpoint:
+        """Move what stands beside the checkpoint; returns the new checkpoint. Runs inside the commit."""
+
+    def settle(self, pending: Pending) -> None:
+        """Give up a pending run that a guard stopped, keeping what was delivered. Runs inside a transaction."""
+
+    def restart(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint from which everything is sent again, for a full resync."""
+        return checkpoint

@@ -1,0 +1,24 @@
+"""The warehouses: one file each for its dialect and its driver, over shared SQL for reading, snapshots and state."""
+
+from importlib import import_module
+from typing import Any
+
+from mixpanel_wh.engine.errors import ConfigError
+from mixpanel_wh.engine.ports import Warehouse
+
+WAREHOUSES: dict[str, str] = {
+    "duckdb": "mixpanel_wh.warehouses.duckdb",
+}
+
+
+def open_warehouse(kind: str, settings: dict[str, Any]) -> Warehouse:
+    """The open warehouse of a kind; its module, and so its driver, is imported only now.
+
+    Raises ConfigError for an unknown kind, MissingDriver, WarehouseUnavailable or StagingError.
+    """
+    if kind not in WAREHOUSES:
+        known = ", ".join(sorted(WAREHOUSES))
+        raise ConfigError([f"unknown warehouse type {kind!r}: write one of {known}"])
+    module = import_module(WAREHOUSES[kind])
+    warehouse: Warehouse = module.connect(settings)
+    return warehouse

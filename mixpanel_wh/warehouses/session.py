@@ -1,0 +1,28 @@
+"""One open SQL connection as the shared SQL sees it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+Parameters = Mapping[str, Any]
+
+
+class Session(Protocol):
+    """Runs statements; knows nothing of syncs. Parameters are named in SQL by `Dialect.parameter`."""
+
+    def execute(self, sql: str, parameters: Parameters | None = None) -> None:
+        """Run a statement."""
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Run a query with a small answer."""
+
+    def stream(self, sql: str, parameters: Parameters | None = None) -> Iterator[pa.RecordBatch]:
+        """Run a query and stream its answer; other statements may run meanwhile."""
+
+    def insert(self, table: str, rows: Sequence[pa.RecordBatch]) -> None:
+        """Add Arrow rows to a table, columns matched by name; `table` is quoted already."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything inside is committed together or not at all; nested use joins the outer one."""

@@ -1,0 +1,286 @@
+"""Hash snapshots: which rows changed since the last committed run, found in the warehouse.
+
+A snapshot holds, for every delivered row, its bucket, key, 128-bit content hash and the identity fields it was
+delivered under. Beside it stands one fingerprint a bucket, made of fast hashes. A run compares fingerprints first and
+hashes rows only in buckets that differ. Fast hashes hold within one release of the warehouse; under another release,
+or when the sync itself says something else is sent, every bucket is hashed again and the 128-bit hashes decide.
+
+The changed rows are copied, whole, into the change table of the sync in the same transaction that writes the pending
+run, so that a crash can neither lose nor alter what is to be sent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.engine.state import Pending
+from mixpanel_wh.warehouses.projection import Projection
+from mixpanel_wh.warehouses.tables import DUPLICATE, ORDINAL_KEY, SqlTables, duplicate_keys
+
+BUCKET, HASH = "_mp_bucket", "_mp_hash"
+IDENTITY = (batches.EVENT, batches.TIME, batches.USER, batches.DEVICE)
+OLD = {
+    batches.KEY: batches.OLD_KEY,
+    batches.EVENT: batches.OLD_EVENT,
+    batches.TIME: batches.OLD_TIME,
+    batches.USER: batches.OLD_USER,
+    batches.DEVICE: batches.OLD_DEVICE,
+}
+ROWS_PER_BUCKET = 96
+LARGEST_BUCKETS = 1 << 20
+
+
+def bucket_count(rows: int) -> int:
+    """A power of two with about `ROWS_PER_BUCKET` rows in each bucket."""
+    wanted = max(16, rows // ROWS_PER_BUCKET)
+    return int(min(LARGEST_BUCKETS, 1 << (wanted - 1).bit_length()))
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The tables of one sync's snapshot."""
+
+    snapshot: str
+    fingerprints: str
+    fresh: str
+    changes: str
+
+
+@dataclass
+class HashSnapshots:
+    """`ports.Snapshots` by hashes kept in the staging schema; works for every table and view."""
+
+    tables: SqlTables
+
+    def _names(self, spec: SyncSpec) -> _Names:
+        kinds = ("snapshot", "fingerprints", "fresh", "changes")
+        return _Names(*(self.tables.staging.table(kind, spec.name) for kind in kinds))
+
+    def stage(self, spec: SyncSpec, pending: Pending) -> Pending:
+        """Write the changes to the change table of the sync; returns `pending` with its counts."""
+        projection, names = self.tables.projection(spec), self._names(spec)
+        buckets, trusted = self._prepare(projection, names)
+        self._fingerprint(projection, names, buckets)
+        where = self._changed_buckets(names) if trusted else "TRUE"
+        if trusted and not self._count(f"{names.fresh} WHERE changed"):
+            self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} VARCHAR)")
+            return replace(pending, staged=True)
+        self._write_changes(projection, names, buckets, where)
+        return self._counted(names, pending)
+
+    def read(self, spec: SyncSpec, pending: Pending) -> Iterator[pa.RecordBatch]:
+        """Stream the staged changes in order, without the first `pending.acknowledged`."""
+        projection, dialect = self.tables.projection(spec), self.tables.dialect
+        staged = self.tables.staging.columns("changes", spec.name)
+        shown = ", ".join(dialect.quote(name) for name in staged if name not in (BUCKET, HASH))
+        sql = f"SELECT {shown} FROM {self._names(spec).changes} WHERE {dialect.row_number} >= {pending.acknowledged}"
+        yield from self.tables.staging.session.stream(sql, projection.parameters)
+
+    def apply(self, spec: SyncSpec, pending: Pending, settle: bool = False) -> None:
+        """Bring the snapshot to what was sent; with `settle`, only to what was surely delivered."""
+        names = self._names(spec)
+        answered = f"{self.tables.dialect.row_number} < {pending.acknowledged}" if settle else "TRUE"
+        if pending.rows and not (settle and not pending.acknowledged):
+            self._apply_changes(spec, pending, answered, settle)
+            if settle:
+                self._execute(f"DELETE FROM {names.fingerprints}")
+        if not settle:
+            self._apply_fingerprints(names)
+        self.discard(spec)
+
+    def forget(self, spec: SyncSpec) -> None:
+        """Make the next `stage` find every row changed, without losing what was delivered."""
+        if self.tables.staging.exists("snapshot", spec.name):
+            self._execute(f"UPDATE {self._names(spec).snapshot} SET {HASH} = NULL")
+            self._execute(f"DELETE FROM {self._names(spec).fingerprints}")
+
+    def discard(self, spec: SyncSpec, snapshot: bool = False) -> None:
+        """Drop the change table, and with `snapshot` the snapshot too."""
+        names = self._names(spec)
+        for table in (names.changes, names.fresh, *((names.snapshot, names.fingerprints) if snapshot else ())):
+            self._execute(f"DROP TABLE IF EXISTS {table}")
+
+    def _execute(self, sql: str, parameters: dict[str, object] | None = None) -> None:
+        self.tables.staging.session.execute(sql, parameters)
+
+    def _count(self, source: str) -> int:
+        return int(self.tables.staging.session.rows(f"SELECT count(*) FROM {source}")[0][0])
+
+    def _prepare(self, projection: Projection, names: _Names) -> tuple[int, bool]:
+        """Clear debris, make the snapshot tables where missing; the number of buckets, and whether the kept
+        fingerprints may be compared."""
+        self.discard(projection.spec)
+        dialect, rows = self.tables.dialect, self.tables.count(projection.spec)
+        self._execute(
+            f"CREATE TABLE IF NOT EXISTS {names.snapshot} ({BUCKET} INTEGER, {batches.KEY} VARCHAR, "
+            f"{HASH} {dialect.hash_type}, {batches.EVENT} VARCHAR, {batches.TIME} BIGINT, {batches.USER} VARCHAR, "
+            f"{batches.DEVICE} VARCHAR)"
+        )
+        self._execute(f"CREATE TABLE IF NOT EXISTS {names.fingerprints} ({BUCKET} INTEGER, n BIGINT, x UBIGINT)")
+        return self._keep_description(projection, names, bucket_count(rows))
+
+    def _keep_description(self, projection: Projection, names: _Names, wanted: int) -> tuple[int, bool]:
+        """Compare what the snapshot was made with; where it differs, no kept fingerprint can be trusted."""
+        session, spec = self.tables.staging.session, projection.spec
+        described = self.tables.staging.table("snapshots")
+        mine = f"WHERE sync = {self.tables.dialect.parameter('sync')}"
+        found = session.rows(f"SELECT buckets, signature, release FROM {described} {mine}", {"sync": spec.name})
+        release = str(session.rows(f"SELECT {self.tables.dialect.release}")[0][0])
+        kept = int(found[0][0]) if found else 0
+        buckets = kept if wanted // 8 <= kept <= wanted * 8 else wanted
+        if found and tuple(found[0]) == (buckets, projection.signature, release):
+            return buckets, bool(self._count(names.fingerprints))
+        self._execute(f"DELETE FROM {names.fingerprints}")
+        self._execute(f"DELETE FROM {described} {mine}", {"sync": spec.name})
+        row = {"sync": spec.name, "buckets": buckets, "signature": projection.signature, "release": release}
+        values = ", ".join(self.tables.dialect.parameter(name) for name in row)
+        self._execute(f"INSERT INTO {described} VALUES ({values})", row)
+        self._assign_buckets(projection, names, buckets)
+        return buckets, False
+
+    def _assign_buckets(self, projection: Projection, names: _Names, buckets: int) -> None:
+        """Give every row of an older snapshot its bucket under today's fast hash."""
+        if not self._count(f"(SELECT 1 FROM {names.snapshot} LIMIT 1) AS s"):
+            return
+        present = self._current(projection, buckets, "TRUE", payload=False)
+        self._execute(
+            f"UPDATE {names.snapshot} AS s SET {BUCKET} = p.{BUCKET} FROM ({present}) AS p "
+            f"WHERE s.{batches.KEY} = p.{batches.KEY}", dict(projection.parameters),
+        )  # fmt: skip
+
+    def _fingerprint(self, projection: Projection, names: _Names, buckets: int) -> None:
+        """One fingerprint a bucket of the table as it is now, marked where it differs from the kept one."""
+        dialect = self.tables.dialect
+        raw, value = projection.raw_columns, dialect.fast_hash(projection.raw_columns)
+        total = dialect.fast_total(value, repeats=projection.key is None)
+        self._execute(
+            f"CREATE TABLE {names.fresh} AS SELECT COALESCE(f.{BUCKET}, o.{BUCKET}) AS {BUCKET}, f.n, f.x, "
+            f"(f.n IS DISTINCT FROM o.n OR f.x IS DISTINCT FROM o.x) AS changed FROM "
+            f"(SELECT {self._bucket(projection, raw, buckets)} AS {BUCKET}, count(*) AS n, {total} AS x "
+            f"FROM {projection.source} GROUP BY 1) AS f FULL OUTER JOIN {names.fingerprints} AS o "
+            f"ON f.{BUCKET} = o.{BUCKET}"
+        )
+
+    def _bucket(self, projection: Projection, raw: list[str], buckets: int) -> str:
+        return self.tables.dialect.bucket(raw if projection.key is None else projection.key_columns, buckets)
+
+    def _changed_buckets(self, names: _Names) -> str:
+        return f"{BUCKET} IN (SELECT {BUCKET} FROM {names.fresh} WHERE changed)"
+
+    def _bucketed(self, projection: Projection, buckets: int) -> str:
+        """The table with a bucket number on every row."""
+        bucket = self._bucket(projection, projection.raw_columns, buckets)
+        return f"(SELECT *, {bucket} AS {BUCKET} FROM {projection.source}) AS b"
+
+    def _current(self, projection: Projection, buckets: int, where: str, payload: bool) -> str:
+        """The table's rows in the buckets in question with keys and hashes, and with all that is sent on demand."""
+        dialect, source = self.tables.dialect, self._bucketed(projection, buckets)
+        columns = f", {projection.select_identity()}{projection.select_payload()}" if payload else ""
+        if projection.key is not None:
+            value = f", {dialect.hash_value(projection.content)} AS {HASH}{self._fault(projection)}" if payload else ""
+            return f"SELECT {BUCKET}, {projection.key} AS {batches.KEY}{value}{columns} FROM {source} WHERE {where}"
+        hashed = f"SELECT {BUCKET}, {dialect.hash_text(projection.content)} AS _mp_hash{columns} FROM {source} WHERE {where}"
+        aliases = "".join(f", {alias}" for alias, _ in projection.identity) + projection.select_payload()
+        kept = f", {dialect.zero_hash} AS {HASH}, CAST(NULL AS VARCHAR) AS {batches.FAULT}{aliases}" if payload else ""
+        return f"SELECT {BUCKET}, {ORDINAL_KEY}{kept} FROM ({hashed}) AS h"
+
+    def _fault(self, projection: Projection) -> str:
+        """What makes a row impossible to send: a repeated key, where the sync rejects such rows."""
+        if projection.spec.on_duplicate_key != "reject":
+            return f", CAST(NULL AS VARCHAR) AS {batches.FAULT}"
+        repeated = f"{projection.key} IS NOT NULL AND count(*) OVER (PARTITION BY {projection.key}) > 1"
+        return f", CASE WHEN {repeated} THEN {self.tables.dialect.literal(DUPLICATE)} END AS {batches.FAULT}"
+
+    def _write_changes(self, projection: Projection, names: _Names, buckets: int, where: str) -> None:
+        """Inserts and updates with their payload, then deletes, into the change table."""
+        first = not self._count(f"(SELECT 1 FROM {names.snapshot} LIMIT 1) AS s")
+        self._refuse_bad_keys(projection, buckets, where)
+        parameters = dict(projection.parameters)
+        current = self._current(projection, buckets, where, payload=True)
+        self._execute(self._inserts(projection, names, current, where, first), parameters)
+        if not first:
+            present = self._current(projection, buckets, where, payload=False)
+            self._execute(self._deletes(projection, names, present, where), parameters)
+
+    def _inserts(self, projection: Projection, names: _Names, current: str, where: str, first: bool) -> str:
+        shown = "".join(f", c.{alias}" for alias, _ in projection.identity) + projection.select_payload("c.")
+        if first:
+            old = "".join(f", CAST(NULL AS {'BIGINT' if a == batches.TIME else 'VARCHAR'}) AS {o}"
+                          for a, o in OLD.items())  # fmt: skip
+            return (
+                f"CREATE TABLE {names.changes} AS SELECT 'insert' AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, c.{HASH}, "
+                f"c.{batches.KEY}{old}{shown} FROM ({current}) AS c"
+            )
+        op = f"CASE WHEN s.{batches.KEY} IS NULL THEN 'insert' ELSE 'update' END"
+        return (
+            f"CREATE TABLE {names.changes} AS SELECT {op} AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, c.{HASH}, "
+            f"c.{batches.KEY}{self._old()}{shown} FROM ({current}) AS c LEFT JOIN "
+            f"(SELECT * FROM {names.snapshot} WHERE {where}) AS s ON c.{batches.KEY} = s.{batches.KEY} "
+            f"WHERE s.{batches.KEY} IS NULL OR s.{HASH} IS NULL OR c.{HASH} <> s.{HASH}"
+        )
+
+    def _old(self) -> str:
+        """Under which identity the row was delivered; all NULL where it never was."""
+        delivered = f"s.{batches.USER} IS NOT NULL OR s.{batches.TIME} IS NOT NULL"
+        key = f"CASE WHEN {delivered} THEN s.{batches.KEY} END AS {batches.OLD_KEY}"
+        return f", {key}" + "".join(f", s.{alias} AS {OLD[alias]}" for alias in IDENTITY)
+
+    def _deletes(self, projection: Projection, names: _Names, present: str, where: str) -> str:
+        columns = f"{batches.OP}, {BUCKET}, {batches.KEY}, " + ", ".join(OLD.values())
+        return (
+            f"INSERT INTO {names.changes} ({columns}) SELECT 'delete', s.{BUCKET}, s.{batches.KEY}{self._old()} "
+            f"FROM {names.snapshot} AS s WHERE {where} AND s.{batches.KEY} NOT IN "
+            f"(SELECT {batches.KEY} FROM ({present}) AS p WHERE {batches.KEY} IS NOT NULL)"
+        )
+
+    def _refuse_bad_keys(self, projection: Projection, buckets: int, where: str) -> None:
+        """DuplicateKeys when a key is NULL or repeated in the buckets in question, before anything is sent."""
+        spec = projection.spec
+        if projection.key is None or spec.on_duplicate_key == "reject":
+            return
+        present = (
+            f"SELECT {projection.key} AS {batches.KEY} FROM {self._bucketed(projection, buckets)} WHERE {where}"
+        )
+        repeated = f"SELECT {batches.KEY} FROM ({present}) AS p GROUP BY 1 HAVING count(*) > 1 OR {batches.KEY} IS NULL"
+        sql = f"SELECT count(*) OVER (), {batches.KEY} FROM ({repeated}) AS r LIMIT 3"
+        found = self.tables.staging.session.rows(sql, projection.parameters)
+        if found:
+            raise duplicate_keys(spec, int(found[0][0]), [tuple(row[1:]) for row in found])
+
+    def _counted(self, names: _Names, pending: Pending) -> Pending:
+        sql = f"SELECT {batches.OP}, count(*) FROM {names.changes} GROUP BY 1"
+        counts = {str(op): int(count) for op, count in self.tables.staging.session.rows(sql)}
+        inserted, updated, deleted = (counts.get(op, 0) for op in ("insert", "update", "delete"))
+        total = inserted + updated + deleted
+        return replace(pending, staged=True, rows=total, inserted=inserted, updated=updated, deleted=deleted)
+
+    def _apply_changes(self, spec: SyncSpec, pending: Pending, answered: str, settle: bool) -> None:
+        """Replace the changed rows of the snapshot. A rejected row keeps the identity that Mixpanel still holds under
+        its new hash, so that it comes again only once it changes; a rejected delete stays and comes again. A row with
+        a fault leaves the snapshot as it was."""
+        names, dialect = self._names(spec), self.tables.dialect
+        rejected = self.tables.staging.table("rejected_rows")
+        mine = f"SELECT row_key FROM {rejected} WHERE run_id = {dialect.parameter('run_id')} AND row_key IS NOT NULL"
+        refused = f"COALESCE({batches.KEY} IN ({mine}), FALSE)" if pending.rejected else "FALSE"
+        held = refused if settle else f"({refused} AND {batches.OP} = 'delete')"
+        wanted = f"{answered} AND {batches.FAULT} IS NULL AND NOT {held}"
+        run = {"run_id": pending.run_id}
+        if pending.updated or pending.deleted:
+            touched = f"SELECT {batches.KEY} FROM {names.changes} WHERE {batches.OP} <> 'insert' AND {wanted}"
+            near = f"{BUCKET} IN (SELECT {BUCKET} FROM {names.changes})"
+            self._execute(f"DELETE FROM {names.snapshot} WHERE {near} AND {batches.KEY} IN ({touched})", run)
+        columns = set(self.tables.staging.columns("changes", spec.name))
+        kept = [f"CASE WHEN {refused} THEN {OLD[alias]} ELSE {alias} END" if alias in columns else "NULL"
+                for alias in IDENTITY]  # fmt: skip
+        self._execute(
+            f"INSERT INTO {names.snapshot} SELECT {BUCKET}, {batches.KEY}, {HASH}, {', '.join(kept)} "
+            f"FROM {names.changes} WHERE {batches.OP} <> 'delete' AND {batches.KEY} IS NOT NULL AND {wanted}", run,
+        )  # fmt: skip
+
+    def _apply_fingerprints(self, names: _Names) -> None:
+        self._execute(f"DELETE FROM {names.fingerprints} WHERE {self._changed_buckets(names)}")
+        fresh = f"SELECT {BUCKET}, n, x FROM {names.fresh} WHERE changed AND n IS NOT NULL"
+        self._execute(f"INSERT INTO {names.fingerprints} {fresh}")

@@ -1,0 +1,194 @@
+"""Reading source tables: whole, by Append window, or a sample, with control columns in front."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.errors import DuplicateKeys, SourceError
+from mixpanel_wh.engine.ports import Table, Window
+from mixpanel_wh.engine.spec import SyncSpec, TableName
+from mixpanel_wh.warehouses.catalogue import Catalogue
+from mixpanel_wh.warehouses.dialect import Dialect
+from mixpanel_wh.warehouses.projection import Projection
+from mixpanel_wh.warehouses.staging import Staging
+
+DUPLICATE = "the row key is not unique in the table"
+Query = tuple[str, dict[str, object]]
+
+
+def duplicate_keys(spec: SyncSpec, count: int, samples: list[tuple[object, ...]]) -> DuplicateKeys:
+    """The error for a row key that names several rows; `samples` are a few such keys."""
+    shown = "; ".join(", ".join(str(part) for part in sample) for sample in samples)
+    return DuplicateKeys(
+        f"sync {spec.name}: row_key ({', '.join(spec.key_columns)}) is not unique in {spec.table}: {count:,} keys name "
+        f"more than one row, for example {shown}; name columns that identify a row, or set on_duplicate_key: reject "
+        "to reject those rows and send the rest"
+    )
+
+
+@dataclass
+class SqlTables:
+    """`ports.Tables` over a SQL session."""
+
+    catalogue: Catalogue
+    staging: Staging
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the warehouse."""
+        return self.staging.dialect
+
+    def describe(self, table: TableName) -> Table:
+        """Columns and kind; SourceError when there is no such table."""
+        return self.catalogue.describe(table)
+
+    def change_token(self, table: TableName) -> str:
+        """A token that differs whenever the table may have changed."""
+        return self.catalogue.change_token(table)
+
+    def projection(self, spec: SyncSpec) -> Projection:
+        """The select expressions of a sync over its table as it is now."""
+        return Projection(spec, self.describe(spec.table), self.dialect)
+
+    def count(self, spec: SyncSpec) -> int:
+        """How many rows the table has."""
+        found = self.staging.session.rows(f"SELECT count(*) FROM {self.projection(spec).source}")
+        return int(found[0][0])
+
+    def verify_keys(self, spec: SyncSpec, window: Window | None = None) -> None:
+        """DuplicateKeys, with a count and samples, when a row key that must be unique is not (NULL keys apart)."""
+        projection = self.projection(spec)
+        if not projection.needs_unique_keys or spec.on_duplicate_key == "reject":
+            return
+        where, parameters = self._range(projection, window)
+        quoted = [self.dialect.quote(name) for name in spec.key_columns]
+        names, filled = ", ".join(quoted), " AND ".join(f"{name} IS NOT NULL" for name in quoted)
+        repeated = (
+            f"SELECT {names} FROM {projection.source} WHERE {filled} AND ({where}) GROUP BY {names} HAVING count(*) > 1"
+        )
+        sql = f"SELECT count(*) OVER (), {names} FROM ({repeated}) AS repeated LIMIT 3"
+        found = self.staging.session.rows(sql, parameters)
+        if found:
+            raise duplicate_keys(spec, int(found[0][0]), [row[1:] for row in found])
+
+    def fingerprint(self, spec: SyncSpec) -> str:
+        """A 128-bit content hash of what would be sent, independent of row order."""
+        projection = self.projection(spec)
+        value = self.dialect.hash_total(projection.content)
+        found = self.staging.session.rows(f"SELECT {value} FROM {projection.source}", projection.parameters)
+        return str(found[0][0])
+
+    def window(self, spec: SyncSpec, after: str | None) -> Window:
+        """The Append window from `after` to the high-water mark of now."""
+        projection = self.projection(spec)
+        column = self._insert_time(projection)
+        top = f"SELECT CAST(max({column}) AS VARCHAR), count(*) - count({column}) FROM {projection.source}"
+        upto, unread = self.staging.session.rows(top)[0]
+        window = Window(after, upto if upto is not None else after, rows=0, unread=int(unread))
+        if window.upto is None:
+            return window
+        found = self.staging.session.rows(*self._counting(projection, window))
+        return replace(window, rows=int(found[0][0]))
+
+    def read(self, spec: SyncSpec, window: Window | None = None, sample: int | None = None) -> Iterator[pa.RecordBatch]:
+        """Stream the table, a window of it, or its first `sample` rows."""
+        limit = f" LIMIT {int(sample)}" if sample is not None else ""
+        yield from self.staging.session.stream(*self._selected(self.projection(spec), window, limit))
+
+    def _counting(self, projection: Projection, window: Window) -> Query:
+        if not self._asks_ledger(projection, window):
+            where, parameters = self._range(projection, window)
+            return f"SELECT count(*) FROM {projection.source} WHERE {where}", parameters
+        sql, parameters = self._selected(projection, window)
+        return f"SELECT count(*) FROM ({sql}) AS selected", parameters
+
+    def _selected(self, projection: Projection, window: Window | None, limit: str = "") -> Query:
+        """The rows to send: the named rows of the range, without those near the cursor that the ledger knows."""
+        where, parameters = self._range(projection, window)
+        named = self._named(projection, where, limit, window)
+        if not self._asks_ledger(projection, window):
+            return named, parameters
+        known = f"SELECT {batches.KEY} FROM {self.staging.table('ledger', projection.spec.name)} WHERE NOT pending"
+        unknown = f"{batches.KEY} IS NOT NULL AND {batches.KEY} NOT IN ({known})"
+        return f"SELECT * FROM ({named}) AS named WHERE {batches.NEW} OR ({unknown})", parameters
+
+    def _named(self, projection: Projection, where: str, limit: str, window: Window | None) -> str:
+        key, flags = projection.key, self._flags(projection, window)
+        flagged = "".join(f", {sql} AS {alias}" for alias, sql in flags)
+        rest = f"{projection.select_identity()}{flagged}{projection.select_payload()}"
+        if key is not None:
+            fault = self._fault(projection, key)
+            return f"SELECT {key} AS {batches.KEY}{fault}, {rest} FROM {projection.source} WHERE {where}{limit}"
+        aliases = ", ".join(alias for alias, _ in [*projection.identity, *flags])
+        inner = f"SELECT {self._row_hash(projection)} AS _mp_hash, {rest} FROM {projection.source} WHERE {where}{limit}"
+        return f"SELECT {ORDINAL_KEY}, {aliases}{projection.select_payload()} FROM ({inner}) AS hashed"
+
+    def _fault(self, projection: Projection, key: str) -> str:
+        if not projection.needs_unique_keys or projection.spec.on_duplicate_key != "reject":
+            return ""
+        repeated = f"{key} IS NOT NULL AND count(*) OVER (PARTITION BY {key}) > 1"
+        return f", CASE WHEN {repeated} THEN {self.dialect.literal(DUPLICATE)} END AS {batches.FAULT}"
+
+    def _row_hash(self, projection: Projection) -> str:
+        """The hash that names a row without a key. It covers the insert time, so that equal rows written at
+        different moments, which different windows read, stay different events."""
+        content = projection.content
+        if projection.spec.insert_time:
+            column = projection.column(projection.spec.insert_time)
+            moment = self.dialect.tagged("t=", self.dialect.quote(column.name), self.dialect.kind(column))
+            content = self.dialect.joined([content, moment])
+        return self.dialect.hash_text(content)
+
+    def _insert_time(self, projection: Projection) -> str:
+        spec = projection.spec
+        if spec.insert_time is None:
+            raise SourceError(f"sync {spec.name}: mode append needs insert_time, the column that says when a row was "
+                              "written")  # fmt: skip
+        return self.dialect.quote(spec.insert_time)
+
+    def _bound(self, projection: Projection, name: str) -> str:
+        column = projection.column(str(projection.spec.insert_time))
+        return f"CAST({self.dialect.parameter(name)} AS {column.type})"
+
+    def _earlier(self, projection: Projection, name: str) -> str:
+        column = projection.column(str(projection.spec.insert_time))
+        seconds = projection.spec.lookback.total_seconds()
+        return self.dialect.earlier(self._bound(projection, name), self.dialect.kind(column), seconds)
+
+    def _flags(self, projection: Projection, window: Window | None) -> list[tuple[str, str]]:
+        """Which rows the ledger must remember (from `upto - lookback` on), and which lie after the cursor."""
+        if window is None or window.upto is None:
+            return []
+        column = self._insert_time(projection)
+        flags = [(batches.NEAR, f"{column} >= {self._earlier(projection, 'upto')}"), (batches.INSERT_TIME, column)]
+        if self._asks_ledger(projection, window):
+            flags.append((batches.NEW, f"{column} > {self._bound(projection, 'after')}"))
+        return flags
+
+    def _asks_ledger(self, projection: Projection, window: Window | None) -> bool:
+        return bool(window and window.after is not None and self.staging.exists("ledger", projection.spec.name))
+
+    def _range(self, projection: Projection, window: Window | None) -> Query:
+        """The insert times that may hold rows to send; everything where there is no window."""
+        parameters: dict[str, object] = dict(projection.parameters)
+        if window is None or window.upto is None:
+            return "TRUE", parameters
+        column = self._insert_time(projection)
+        parameters |= {"upto": window.upto, "after": window.after}
+        upto = f"{column} <= {self._bound(projection, 'upto')}"
+        if window.after is not None:
+            late = self._asks_ledger(projection, window)
+            since = f">= {self._earlier(projection, 'after')}" if late else f"> {self._bound(projection, 'after')}"
+            return f"{column} {since} AND {upto}", parameters
+        if projection.spec.start_at is None:
+            return upto, parameters
+        parameters["start_ms"] = int(projection.spec.start_at.timestamp() * 1000)
+        kind = self.dialect.kind(projection.column(str(projection.spec.insert_time)))
+        return f"{upto} AND {self.dialect.epoch_ms(column, kind)} >= {self.dialect.parameter('start_ms')}", parameters
+
+
+ORDINAL_KEY = (
+    f"_mp_hash || ':' || CAST(row_number() OVER (PARTITION BY _mp_hash) - 1 AS VARCHAR) AS {batches.KEY}"
+)
