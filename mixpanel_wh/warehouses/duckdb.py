@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from mixpanel_wh.warehouses.state import SqlState
 from mixpanel_wh.warehouses.tables import SqlTables
 
 ROWS_PER_RECORD_BATCH = 32_768
+STREAM_MEMORY = "192MiB"  # what plain reading may keep cached: its blocks are not read twice
 STAGING_CATALOGUE = "mixpanel_staging"
 ROWS_CATALOGUE = "mixpanel_rows"
 KINDS = {
@@ -167,6 +168,8 @@ class DuckDBSession:
 
     connection: duckdb.DuckDBPyConnection
     depth: int = 0
+    streams: int = 0
+    usual_memory: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def _run(
@@ -192,18 +195,40 @@ class DuckDBSession:
             except duckdb.Error as error:
                 raise _explained(error) from error
 
-    def stream(self, sql: str, parameters: Parameters | None = None) -> Iterator[pa.RecordBatch]:
+    def stream(self, sql: str, parameters: Parameters | None = None, plain: bool = True) -> Iterator[pa.RecordBatch]:
         """Run a query on a cursor of its own and stream its answer."""
         cursor = self.connection.cursor()
         try:
             cursor.execute("SET TimeZone = 'UTC'")
             for name, value in (parameters or {}).items():
                 cursor.execute(f"SET VARIABLE mp_{name} = ?", [value])
-            yield from cursor.sql(sql).to_arrow_reader(ROWS_PER_RECORD_BATCH)
+            with self._little_memory() if plain else nullcontext():
+                yield from cursor.sql(sql).to_arrow_reader(ROWS_PER_RECORD_BATCH)
         except duckdb.Error as error:
             raise _explained(error) from error
         finally:
             cursor.close()
+
+    @contextmanager
+    def _little_memory(self) -> Iterator[None]:
+        """Keep DuckDB's cache small while tables are streamed, or it grows to the size of the table."""
+        with self.lock:
+            if not self.streams:
+                self.usual_memory = str(self.connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0])
+                self._limit_memory(STREAM_MEMORY)
+            self.streams += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.streams -= 1
+                if not self.streams:
+                    self._limit_memory(self.usual_memory)
+
+    def _limit_memory(self, limit: str) -> None:
+        """A limit below what is in use at this moment is refused by DuckDB; the usual one stays then."""
+        with suppress(duckdb.OutOfMemoryException):
+            self.connection.execute(f"SET memory_limit = '{limit}'")
 
     def insert(self, table: str, rows: Sequence[pa.RecordBatch]) -> None:
         """Add Arrow rows to a table, columns matched by name."""
@@ -321,10 +346,10 @@ def _open(path: Path, read_only: bool, lock_timeout: float) -> duckdb.DuckDBPyCo
 
 def connect(settings: dict[str, Any]) -> DuckDBWarehouse:
     """Open a DuckDB file. Settings: `path`, `staging_schema` ("mixpanel"), `read_only` (False), `staging_path`,
-    `lock_timeout` (seconds, 10)."""
+    `lock_timeout` (seconds, 10), `create` (False: a missing file is an error)."""
     path = Path(settings["path"])
     read_only, staging_path = bool(settings.get("read_only", False)), settings.get("staging_path")
-    if not path.exists():
+    if not path.exists() and not settings.get("create", False):
         raise WarehouseUnavailable(f"there is no DuckDB file at {path}: check the path of the warehouse")
     connection = _open(path, read_only, float(settings.get("lock_timeout", 10)))
     session, dialect = DuckDBSession(connection), DuckDBDialect()

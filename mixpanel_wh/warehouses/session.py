@@ -18,8 +18,9 @@ class Session(Protocol):
     def rows(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """Run a query with a small answer."""
 
-    def stream(self, sql: str, parameters: Parameters | None = None) -> Iterator[pa.RecordBatch]:
-        """Run a query and stream its answer; other statements may run meanwhile."""
+    def stream(self, sql: str, parameters: Parameters | None = None, plain: bool = True) -> Iterator[pa.RecordBatch]:
+        """Run a query and stream its answer; other statements may run meanwhile. `plain` says that no row waits for
+        another: the warehouse need not hold many rows."""
 
     def insert(self, table: str, rows: Sequence[pa.RecordBatch]) -> None:
         """Add Arrow rows to a table, columns matched by name; `table` is quoted already."""

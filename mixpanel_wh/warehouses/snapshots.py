@@ -29,7 +29,7 @@ OLD = {
     batches.USER: batches.OLD_USER,
     batches.DEVICE: batches.OLD_DEVICE,
 }
-ROWS_PER_BUCKET = 96
+ROWS_PER_BUCKET = 40
 LARGEST_BUCKETS = 1 << 20
 
 
@@ -241,11 +241,14 @@ class HashSnapshots:
         spec = projection.spec
         if projection.key is None or spec.on_duplicate_key == "reject":
             return
-        present = (
-            f"SELECT {projection.key} AS {batches.KEY} FROM {self._bucketed(projection, buckets)} WHERE {where}"
+        names = [self.tables.dialect.quote(name) for name in spec.key_columns]
+        missing = " OR ".join(f"{name} IS NULL" for name in names)
+        listed = ", ".join(names)
+        repeated = (
+            f"SELECT {listed} FROM {self._bucketed(projection, buckets)} WHERE {where} "
+            f"GROUP BY {listed} HAVING count(*) > 1 OR {missing}"
         )
-        repeated = f"SELECT {batches.KEY} FROM ({present}) AS p GROUP BY 1 HAVING count(*) > 1 OR {batches.KEY} IS NULL"
-        sql = f"SELECT count(*) OVER (), {batches.KEY} FROM ({repeated}) AS r LIMIT 3"
+        sql = f"SELECT count(*) OVER (), {listed} FROM ({repeated}) AS r LIMIT 3"
         found = self.tables.staging.session.rows(sql, projection.parameters)
         if found:
             raise duplicate_keys(spec, int(found[0][0]), [tuple(row[1:]) for row in found])

@@ -22,8 +22,8 @@ def duplicate_keys(spec: SyncSpec, count: int, samples: list[tuple[object, ...]]
     """The error for a row key that names several rows; `samples` are a few such keys."""
     shown = "; ".join(", ".join(str(part) for part in sample) for sample in samples)
     return DuplicateKeys(
-        f"sync {spec.name}: row_key ({', '.join(spec.key_columns)}) is not unique in {spec.table}: {count:,} keys name "
-        f"more than one row, for example {shown}; name columns that identify a row, or set on_duplicate_key: reject "
+        f"sync {spec.name}: row_key ({', '.join(spec.key_columns)}) must be unique and not NULL in {spec.table}, and "
+        f"{count:,} keys are not, for example {shown}; name columns that identify a row, or set on_duplicate_key: reject "
         "to reject those rows and send the rest"
     )
 
@@ -95,7 +95,8 @@ class SqlTables:
     def read(self, spec: SyncSpec, window: Window | None = None, sample: int | None = None) -> Iterator[pa.RecordBatch]:
         """Stream the table, a window of it, or its first `sample` rows."""
         limit = f" LIMIT {int(sample)}" if sample is not None else ""
-        yield from self.staging.session.stream(*self._selected(self.projection(spec), window, limit))
+        sql, parameters = self._selected(self.projection(spec), window, limit)
+        yield from self.staging.session.stream(sql, parameters, plain=" OVER (" not in sql)
 
     def _counting(self, projection: Projection, window: Window) -> Query:
         if not self._asks_ledger(projection, window):
