@@ -1,0 +1,93 @@
+"""A Mixpanel project as a destination: its settings, and the encoders, clients and shared limits of its syncs.
+
+Importing this module loads no HTTP and no Arrow: the first encoder or destination does.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mixpanel_wh.engine.spec import Identity, SyncSpec
+from mixpanel_wh.mixpanel.endpoints import Purpose, base_url
+from mixpanel_wh.mixpanel.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from mixpanel_wh.engine.ports import Destination, Encoder, Table
+    from mixpanel_wh.mixpanel.line import Line
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """A destination as the project file describes it.
+
+    `service_account` and `service_secret` sign events and lookup tables; without them the token signs events, and
+    lookup tables cannot be sent. `region` is us, eu or in. `url` stands for every host of Mixpanel's.
+    `events_per_second` and `bytes_per_minute` (uncompressed) are None when off. `gzip_profiles` compresses profile
+    updates, which Mixpanel does not document. `max_concurrency` bounds the requests in flight.
+    """
+
+    project_id: str
+    token: str = field(repr=False)
+    service_account: str | None = None
+    service_secret: str | None = field(default=None, repr=False)
+    region: str = "us"
+    url: str | None = None
+    identity: Identity = Identity.SIMPLIFIED
+    events_per_second: int | None = 30_000
+    bytes_per_minute: int | None = 2_000_000_000
+    gzip_profiles: bool = False
+    max_concurrency: int = 16
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+
+    @property
+    def base(self) -> str:
+        """The address of the ingestion host, without a final slash."""
+        return base_url(Purpose.INGESTION, self.region, self.url)
+
+
+class MixpanelProject:
+    """One open project. Its connections, rate and concurrency are shared by every sync that it delivers."""
+
+    def __init__(self, settings: ProjectSettings, warehouse_kind: str = "duckdb") -> None:
+        self.settings = settings
+        self._warehouse_kind = warehouse_kind
+        self._lock = threading.Lock()
+        self._line: Line | None = None
+
+    def encoder(self, spec: SyncSpec, table: Table, epoch: int, dropped: tuple[str, ...] = ()) -> Encoder:
+        """What turns the rows of a sync into records. `dropped` are properties sent before whose columns are gone."""
+        from mixpanel_wh.mixpanel.records import encoder_for
+
+        return encoder_for(spec, table, epoch, dropped, self.settings, self._warehouse_kind)
+
+    def destination(self, spec: SyncSpec) -> Destination:
+        """What delivers the records of a sync; ConfigError when the settings cannot deliver that record type."""
+        return self._opened().client(spec)
+
+    def check(self) -> list[str]:
+        """What is wrong with the address and the credentials, one sentence each; nothing is written to the project."""
+        from mixpanel_wh.mixpanel.checking import problems
+
+        return problems(self.settings)
+
+    def close(self) -> None:
+        """Close the connections; deliveries that still wait end with DestinationUnavailable."""
+        with self._lock:
+            line, self._line = self._line, None
+        if line:
+            line.close()
+
+    def __enter__(self) -> MixpanelProject:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _opened(self) -> Line:
+        from mixpanel_wh.mixpanel.line import Line
+
+        with self._lock:
+            self._line = self._line or Line(self.settings)
+            return self._line

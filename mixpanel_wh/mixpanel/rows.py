@@ -1,0 +1,54 @@
+"""Which row a record of a request came from: by its place, or by its insert id."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from mixpanel_wh.engine.batches import Batch, Framing
+
+_INSERT_ID = re.compile(rb'"\$insert_id":\s*"([A-Za-z0-9-]{1,36})"')
+_WORD = re.compile(r"[A-Za-z0-9-]+")
+
+
+def count_records(batch: Batch, framing: Framing) -> int:
+    """How many records a batch holds, without looking at each where a row is one record."""
+    if batch.records_per_row == 1:
+        # Offsets never fall, so each distinct one after the first ends a row that holds something.
+        return len(set(batch.offsets[batch.start : batch.stop + 1].tolist())) - 1
+    if _is_array(framing):
+        return len(rows_of_records(batch, framing))
+    return bytes(batch.payload).count(b"\n")
+
+
+def rows_of_records(batch: Batch, framing: Framing) -> list[int]:
+    """The row position of every record of the request, in the order they were sent."""
+    rows = batch.rows
+    if batch.records_per_row == 1:
+        return rows
+    return [row for row in rows for _ in range(_records_in(batch, row, framing))]
+
+
+def rows_of_insert_ids(batch: Batch) -> dict[str, int]:
+    """The row position of every `$insert_id` in the batch."""
+    return {found.decode(): row for row in batch.rows for found in _INSERT_ID.findall(bytes(bytes_of(batch, row)))}
+
+
+def words_in(text: str) -> Iterator[str]:
+    """Everything in a text that could be an insert id."""
+    return (found.group() for found in _WORD.finditer(text))
+
+
+def bytes_of(batch: Batch, row: int) -> memoryview:
+    """The records of one row."""
+    return batch.data[batch.offsets[row] : batch.offsets[row + 1]]
+
+
+def _records_in(batch: Batch, row: int, framing: Framing) -> int:
+    text = bytes(bytes_of(batch, row))
+    if _is_array(framing):
+        return len(json.loads(b"[" + text.strip(b", \n") + b"]"))
+    return text.count(b"\n")
+
+
+def _is_array(framing: Framing) -> bool:
+    return framing.prefix.startswith(b"[")
