@@ -1,0 +1,67 @@
+"""GET and POST /api/query/engage (also /api/2.0/engage): user profiles, 1,000 a page."""
+
+import uuid
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from mixpanel_wh.sandbox import rules
+from mixpanel_wh.sandbox.calls import Answer, Call, RefusedCall, json_answer
+from mixpanel_wh.sandbox.credentials import require_service_account
+from mixpanel_wh.sandbox.faults import Fault
+from mixpanel_wh.sandbox.project import Project
+
+_UNSUPPORTED = ("where", "filter_by_cohort", "data_group_id", "behaviors", "as_of_timestamp")
+
+
+def query_engage(call: Call, project: Project, fault: Fault | None) -> Answer:
+    """One page of user profiles in the order of their ids; pages after the first need the first one's session_id."""
+    require_service_account(call, project.options)
+    asked = dict(call.query) | _form(call)
+    unsupported = next((name for name in _UNSUPPORTED if asked.get(name)), None)
+    if unsupported:
+        raise RefusedCall(400, f"the sandbox does not evaluate '{unsupported}': read every page and filter")
+    project.quotas.queries.take(1, "queries an hour")
+    page = _page(asked)
+    ids = _ids(asked)
+    profiles = project.profiles.page(page, rules.ENGAGE_PAGE, ids)
+    total = project.profiles.counts().get("", 0) if ids is None else len(profiles)
+    return json_answer(
+        {
+            "page": page,
+            "page_size": rules.ENGAGE_PAGE,
+            "session_id": asked.get("session_id") or uuid.uuid4().hex,
+            "status": "ok",
+            "total": total,
+            "results": [{"$distinct_id": id, "$properties": properties} for id, properties in profiles],
+        }
+    )
+
+
+def _form(call: Call) -> dict[str, str]:
+    kind = call.headers.get("content-type", "")
+    return dict(parse_qsl(call.body.decode(errors="replace"))) if kind.startswith("application/x-www-form") else {}
+
+
+def _page(asked: dict[str, str]) -> int:
+    text = asked.get("page", "0")
+    if not text.isdigit():
+        raise RefusedCall(400, "page must be a number, 0 for the first")
+    if int(text) and not asked.get("session_id"):
+        raise RefusedCall(400, "a page after the first needs the session_id that came with the first")
+    return int(text)
+
+
+def _ids(asked: dict[str, str]) -> list[str] | None:
+    if asked.get("distinct_id"):
+        return [asked["distinct_id"]]
+    if not asked.get("distinct_ids"):
+        return None
+    try:
+        ids: Any = orjson.loads(asked["distinct_ids"])
+    except orjson.JSONDecodeError:
+        ids = None
+    if not isinstance(ids, list):
+        raise RefusedCall(400, "distinct_ids must be a JSON list of ids")
+    return [str(id) for id in ids]
