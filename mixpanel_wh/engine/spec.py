@@ -1,5 +1,6 @@
 """What a person asked for: one checked, frozen description a sync, made by the config room and read by all others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -151,3 +152,10 @@ class SyncSpec:
             self.group_id, self.lookup_id, self.json_column, self.ip_column, *self.group_keys,
         )  # fmt: skip
         return tuple(dict.fromkeys(column for column in named if column))
+
+    def sent_columns(self, columns: Sequence[str]) -> list[str]:
+        """Which of the table's columns are sent as properties: the allowed ones, without the denied ones and those
+        with another role."""
+        left_out = {*self.role_columns, *self.properties.deny}
+        chosen = self.properties.allow or columns
+        return [column for column in columns if column in chosen and column not in left_out]

@@ -16,11 +16,9 @@ CONTENT_VERSION = "1"
 
 
 def sent_columns(spec: SyncSpec, table: Table) -> list[Column]:
-    """The columns sent as properties: the allowed ones, without the denied ones and those with another role."""
-    roles = set(spec.role_columns)
-    chosen = spec.properties.allow or tuple(column.name for column in table.columns)
-    left_out = roles | set(spec.properties.deny)
-    return [column for column in table.columns if column.name in chosen and column.name not in left_out]
+    """The columns sent as properties, with their types."""
+    sent = set(spec.sent_columns([column.name for column in table.columns]))
+    return [column for column in table.columns if column.name in sent]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,90 @@
+"""Properties: what every record type does with a sync's columns on the way into a record."""
+
+from dataclasses import dataclass
+
+from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.mixpanel.records.columns import Shape
+from mixpanel_wh.mixpanel.records.pattern import BAD_REASON, MEMBERS, Pattern
+from mixpanel_wh.mixpanel.records.sql import json_literal, literal
+from mixpanel_wh.mixpanel.records.statement import Rule
+from mixpanel_wh.mixpanel.records.values import Scope, is_nested, json_text, nested_rules
+from mixpanel_wh.mixpanel.rules import Limits
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property as SQL: its name, the JSON text of its value, and whether that may be NULL (absent)."""
+
+    name: str
+    text: str
+    nullable: bool
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def before(self) -> str:
+        """What stands before the value in a list of members."""
+        return f",{json_literal(self.name)}:"
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The sent columns of a sync: `names` maps each to its property; `json_types` are those that hold JSON text."""
+
+    spec: SyncSpec
+    names: dict[str, str]
+    json_types: frozenset[str]
+    limits: Limits
+
+    def properties(self, pattern: Pattern) -> list[Property]:
+        """Every property of a batch of this pattern, in the table's order."""
+        return [self._property(column, shape, pattern.sql_of(column))
+                for column, shape in pattern.columns if column in self.names]  # fmt: skip
+
+    def _property(self, column: str, shape: Shape, x: str) -> Property:
+        text = self._text(column, shape, x)
+        # A value inside the limits of its type is absent only where its column is NULL: `columns` saw to that.
+        rules = self._rules(column, shape, x, text)
+        if shape.nulls and self.spec.properties.send_nulls:
+            return Property(self.names[column], f"coalesce({text}, 'null')", False, rules)
+        return Property(self.names[column], text, shape.nulls, rules)
+
+    def _text(self, column: str, shape: Shape, x: str) -> str:
+        if column in self.spec.properties.hash:
+            return f"'\"' || sha256(CAST({x} AS VARCHAR)) || '\"'"
+        if shape.form == "json":
+            return x
+        if column in self.spec.group_keys:  # group ids are compared as text
+            return f"to_json(CAST({x} AS VARCHAR))" if not is_nested(shape.type) else json_text(shape.type, x, Scope())
+        return json_text(shape.type, x, Scope(self.spec.timezone, wide=shape.wide))
+
+    def _rules(self, column: str, shape: Shape, x: str, text: str) -> tuple[Rule, ...]:
+        if shape.form == "json" or column in self.spec.properties.hash or not is_nested(shape.type):
+            return ()
+        found = nested_rules(shape.type, x, text, self.limits)
+        return tuple(Rule(holds, literal(reason), column) for holds, reason in found)
+
+    def crowd_rules(self, pattern: Pattern, found: list[Property], others: int) -> tuple[Rule, ...]:
+        """The rule on how many properties a record may have, where a row might break it; `others` are always there."""
+        most = self.limits.properties
+        if others + len(found) + pattern.members <= most:
+            return ()
+        counted = [f"CAST({one.text} IS NOT NULL AS INTEGER)" for one in found]
+        flattened = [f"coalesce({MEMBERS}, 0)"] if pattern.members else []
+        total = " + ".join([str(others), *counted, *flattened])
+        reason = f"concat('a record may have at most {most} properties, and this has ', {total})"
+        return (Rule(f"{total} <= {most}", reason),)
+
+
+def common_rules(pattern: Pattern, id_column: str | None) -> list[Rule]:
+    """What makes a row of any record type impossible to send: found out earlier, or without a row key."""
+    rules = []
+    if batches.FAULT in pattern.present:
+        rules.append(Rule(f"{batches.FAULT} IS NULL", batches.FAULT, id_column))
+    if pattern.bad:
+        rules.append(Rule(f"{BAD_REASON} IS NULL", BAD_REASON))
+    if pattern.nullable(batches.KEY):
+        rules.append(Rule(f"{batches.KEY} IS NOT NULL", literal("the row key is NULL"), id_column))
+    return rules
+
+

@@ -1,0 +1,103 @@
+"""User and group profiles: one `$set` a row, an `$unset` of what became NULL, a `$delete` of a deleted row.
+
+Mixpanel's pages "User Profiles" (/engage) and "Group Profiles" (/groups) give the shapes. Each update is written with
+a comma in front; the framing makes a JSON array of them.
+"""
+
+from dataclasses import dataclass
+
+from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.batches import Framing
+from mixpanel_wh.engine.spec import Mode, SyncSpec
+from mixpanel_wh.mixpanel.records.fields import Fields, Property, common_rules
+from mixpanel_wh.mixpanel.records.pattern import Pattern
+from mixpanel_wh.mixpanel.records.sql import Concat, every, json_literal, literal
+from mixpanel_wh.mixpanel.records.statement import Rule, Statement
+
+ARRAY = Framing(b"[", b"]", skip=1)
+
+
+@dataclass(frozen=True)
+class ProfileRecord:
+    """How the rows of one sync become profile updates.
+
+    `head` are the fixed fields (`$token`, for a group its `$group_key`), `id_name` is `$distinct_id` or `$group_id`,
+    `dropped` are properties that were sent before and whose columns are gone.
+    """
+
+    spec: SyncSpec
+    fields: Fields
+    head: dict[str, str]
+    id_name: str
+    dropped: tuple[str, ...] = ()
+    framing: Framing = ARRAY
+
+    def statement(self, pattern: Pattern) -> Statement:
+        """The SQL for batches of a pattern."""
+        found = self.fields.properties(pattern)
+        rules = [*common_rules(pattern, self.spec.id_column), *self._id_rules(pattern)]
+        rules += [rule for one in found for rule in one.rules]
+        rules += self.fields.crowd_rules(pattern, found, 0)
+        line, several = self._upsert(pattern, found)
+        if not pattern.changes:
+            return Statement(line, tuple(rules), records_per_row=2 if several else 1)
+        deleted = f"{batches.OP} = 'delete'"
+        guarded = [Rule(f"({deleted} OR ({rule.holds}))", rule.reason, rule.column) for rule in rules]
+        grave = self._update(batches.OLD_USER).text(',"$ignore_alias":true,"$delete":""}').render()
+        gone = f"CASE WHEN {batches.OLD_KEY} IS NULL THEN '' ELSE {grave} END"
+        change = f"CASE WHEN {deleted} THEN {gone if batches.OLD_KEY in pattern.present else repr('')} ELSE {line} END"
+        return Statement(change, tuple(guarded), records_per_row=2 if several else 1)
+
+    def _id_rules(self, pattern: Pattern) -> list[Rule]:
+        if not pattern.nullable(batches.USER):
+            return []
+        column = self.spec.id_column
+        return [Rule(f"{batches.USER} IS NOT NULL", literal(f"{column} is NULL or empty: it names the profile"), column)]
+
+    def _update(self, identity: str) -> Concat:
+        """An update up to its operation."""
+        head = "".join(f"{json_literal(key)}:{json_literal(value)}," for key, value in self.head.items())
+        return Concat().text(f",{{{head}{json_literal(self.id_name)}:").sql(f"to_json({identity})").text(',"$ip":"0"')
+
+    def _upsert(self, pattern: Pattern, found: list[Property]) -> tuple[str, bool]:
+        """The `$set`, and the `$unset` where there is one; whether there may be one."""
+        line = self._update(batches.USER).text(',"$set":{')
+        self._add_members(line, found)
+        line.text("}}")
+        unset = self._unset(found)
+        if unset is None:
+            return line.render(), False
+        names = f"nullif({unset}, '')"
+        extra = self._update(batches.USER).text(',"$unset":[').sql(f"substr({names}, 2)").text("]}").render()
+        wanted = every([f"{names} IS NOT NULL", *([f"{batches.OP} = 'update'"] if self._mirrors else [])])
+        if self._mirrors and not pattern.changes:
+            return line.render(), False
+        return f"concat({line.render()}, CASE WHEN {wanted} THEN {extra} END)", True
+
+    def _add_members(self, line: Concat, found: list[Property]) -> None:
+        """The members of `$set`: no comma before the first one."""
+        sure = next((one for one in found if not one.nullable), None)
+        if sure is None:
+            members = Concat()
+            for one in found:
+                members.pair(one.before, one.text, True)
+            line.sql(f"substr({members.render()}, 2)")
+            return
+        line.text(f"{json_literal(sure.name)}:").sql(sure.text)
+        for one in found:
+            if one is not sure:
+                line.pair(one.before, one.text, one.nullable)
+
+    @property
+    def _mirrors(self) -> bool:
+        return self.spec.mode is Mode.MIRROR
+
+    def _unset(self, found: list[Property]) -> str | None:
+        """SQL for the names to unset, each after a comma; None where a sync or a batch never unsets any."""
+        if not (self._mirrors or self.spec.unset_nulls):
+            return None
+        names = Concat().text("".join(f",{json_literal(name)}" for name in self.dropped))
+        for one in found:
+            if one.nullable:
+                names.sql(f"CASE WHEN {one.text} IS NULL THEN {literal(',' + json_literal(one.name))} END")
+        return names.render() if self.dropped or any(one.nullable for one in found) else None

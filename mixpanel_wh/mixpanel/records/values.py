@@ -1,0 +1,262 @@
+"""Values: the JSON text of every Arrow type as DuckDB SQL, and the limits on nested ones.
+
+| Arrow type | JSON |
+|---|---|
+| booleans | `true`, `false` |
+| integers, decimals | numbers; integers beyond 2^53 as text |
+| floats | numbers; NaN and infinities are absent |
+| text, enums | text |
+| timestamps | ISO 8601 text in UTC; one without a zone is read in the sync's zone |
+| dates, times | `YYYY-MM-DD`, `HH:MM:SS[.ffffff]`; infinite or outside of years 1 to 9999 are absent, as for timestamps |
+| durations | seconds |
+| intervals | the warehouse's text |
+| binary | base64 |
+| uuid | its text |
+| lists, structs, maps | lists and objects of the same; NULL and absent values inside are `null` |
+
+`columns` has brought each value into range before this SQL sees it, save the ones inside lists, structs and maps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from mixpanel_wh.mixpanel.records.sql import every, json_literal, literal
+from mixpanel_wh.mixpanel.rules import WIDEST_INTEGER, Limits
+
+_WHOLE = f"BETWEEN -{WIDEST_INTEGER} AND {WIDEST_INTEGER}"
+TEXT_CHECKS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+BINARY_CHECKS = (
+    pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary,
+)  # fmt: skip
+LIST_CHECKS = (
+    pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)  # fmt: skip
+
+
+class Unsendable(Exception):
+    """A type that has no JSON form; the message names it."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a value stands: the sync's zone, how deep inside lists and objects, whether its integers pass 2^53."""
+
+    zone: str = "UTC"
+    depth: int = 0
+    wide: bool = True
+
+    def inside(self) -> "Scope":
+        """One list or object further in."""
+        return Scope(self.zone, self.depth + 1)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether the type is text of any layout."""
+    return any(check(kind) for check in TEXT_CHECKS)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether the type is a list of any layout."""
+    return any(check(kind) for check in LIST_CHECKS)
+
+
+def is_nested(kind: pa.DataType) -> bool:
+    """Whether the value becomes a list or an object."""
+    return is_list(kind) or pa.types.is_struct(kind) or pa.types.is_map(kind)
+
+
+def is_whole(kind: pa.DataType) -> bool:
+    """Whether the type holds integers that may pass 2^53."""
+    if pa.types.is_decimal(kind):
+        return bool(kind.scale <= 0)
+    return pa.types.is_integer(kind) and kind.bit_width == 64
+
+
+def json_text(kind: pa.DataType, x: str, scope: Scope) -> str:
+    """SQL for the JSON text of `x`, NULL where `x` is NULL or absent; Unsendable for a type without a JSON form."""
+    for check, write in _WRITERS:
+        if check(kind):
+            return write(kind, x, scope)
+    raise Unsendable(str(kind))
+
+
+def nested_rules(kind: pa.DataType, x: str, text: str, limits: Limits) -> list[tuple[str, str]]:
+    """(condition that holds for a good value, reason) pairs for a nested value `x` whose JSON is `text`."""
+    rules = []
+    fits = _fits(kind, x, limits, level=0, depth=0)
+    if fits:
+        rules.append((f"coalesce({fits}, TRUE)", f"{limits.elements} elements a list, {limits.elements} keys an object "
+                      f"and {limits.levels} levels of objects are the most that Mixpanel takes"))  # fmt: skip
+    size = f"{limits.nested_bytes:,}"
+    rules.append((f"coalesce(strlen({text}) <= {limits.nested_bytes}, TRUE)",
+                  f"a list or object may have at most {size} bytes of JSON"))  # fmt: skip
+    return rules
+
+
+def _fits(kind: pa.DataType, x: str, limits: Limits, level: int, depth: int) -> str | None:
+    """SQL that is FALSE where a nested value passes the limits; None where the type alone says that it cannot."""
+    if limits.elements is None or not is_nested(kind):
+        return None
+    if is_list(kind):
+        return _list_fits(kind.value_type, x, limits, level, depth)
+    if level == limits.levels:
+        return f"{x} IS NULL"
+    if pa.types.is_map(kind):
+        entries = f"len(map_keys({x})) <= {limits.elements}"
+        inner = _each_fits(kind.item_type, f"map_values({x})", limits, level + 1, depth)
+        return every([entries, *inner])
+    return _struct_fits(kind, x, limits, level, depth)
+
+
+def _list_fits(inner: pa.DataType, x: str, limits: Limits, level: int, depth: int) -> str:
+    return every([f"len({x}) <= {limits.elements}", *_each_fits(inner, x, limits, level, depth)])
+
+
+def _each_fits(kind: pa.DataType, x: str, limits: Limits, level: int, depth: int) -> list[str]:
+    each = _fits(kind, f"e{depth}", limits, level, depth + 1)
+    return [f"coalesce(list_bool_and(list_transform({x}, lambda e{depth}: {each})), TRUE)"] if each else []
+
+
+def _struct_fits(kind: pa.StructType, x: str, limits: Limits, level: int, depth: int) -> str | None:
+    if limits.elements is not None and kind.num_fields > limits.elements:
+        return f"{x} IS NULL"
+    fields = (_fits(field.type, f"struct_extract_at({x}, {i + 1})", limits, level + 1, depth)
+              for i, field in enumerate(kind))  # fmt: skip
+    found = [f"coalesce({fits}, TRUE)" for fits in fields if fits]
+    return every(found) if found else None
+
+
+def _plain(kind: pa.DataType) -> bool:
+    """Whether DuckDB's own `to_json` writes a value of this type as we do, at any depth."""
+    if is_list(kind):
+        return _plain(kind.value_type)
+    if pa.types.is_struct(kind):
+        names = [field.name.lower() for field in kind]
+        return len(set(names)) == len(names) and all(_plain(field.type) for field in kind)
+    narrow = pa.types.is_integer(kind) and kind.bit_width < 64
+    return narrow or is_text(kind) or pa.types.is_boolean(kind)
+
+
+def _cast(kind: pa.DataType, x: str, scope: Scope) -> str:
+    return f"CAST({x} AS VARCHAR)"
+
+
+def _quoted(kind: pa.DataType, x: str, scope: Scope) -> str:
+    return f"'\"' || {x} || '\"'"
+
+
+def _integer(kind: pa.DataType, x: str, scope: Scope) -> str:
+    if not is_whole(kind) or not scope.wide:
+        return f"CAST({x} AS VARCHAR)"
+    return f"CASE WHEN {x} {_WHOLE} THEN CAST({x} AS VARCHAR) ELSE '\"' || {x} || '\"' END"
+
+
+def _big_decimal(kind: pa.DataType, x: str, scope: Scope) -> str:
+    """A decimal of more than 38 digits is text already."""
+    if not is_whole(kind):
+        return x
+    return f"CASE WHEN TRY_CAST({x} AS HUGEINT) {_WHOLE} THEN {x} ELSE '\"' || {x} || '\"' END"
+
+
+def _float(kind: pa.DataType, x: str, scope: Scope) -> str:
+    written = f"CAST(to_json({x}) AS VARCHAR)"
+    return f"CASE WHEN isfinite({x}) THEN {written} END" if scope.depth else written
+
+
+def _json(kind: pa.DataType, x: str, scope: Scope) -> str:
+    return f"CAST(to_json({x}) AS VARCHAR)"
+
+
+def _timestamp(kind: pa.TimestampType, x: str, scope: Scope) -> str:
+    narrow = "TIMESTAMP_NS" if kind.unit == "ns" and (kind.tz or scope.zone == "UTC") else "TIMESTAMP"
+    if kind.tz is None and scope.zone != "UTC":
+        x = f"timezone({literal(scope.zone)}, CAST({x} AS TIMESTAMP))"
+    moment = f"CAST({x} AS {narrow})"
+    if narrow == "TIMESTAMP_NS":
+        written = f"'\"' || replace(CAST({moment} AS VARCHAR), ' ', 'T') || 'Z\"'"
+    else:
+        written = f"'\"' || CAST({moment} AS DATE) || 'T' || CAST({moment} AS TIME) || 'Z\"'"
+    return _in_range(moment, written) if scope.depth else written
+
+
+def _date(kind: pa.DataType, x: str, scope: Scope) -> str:
+    written = f"'\"' || {x} || '\"'"
+    return _in_range(x, written) if scope.depth else written
+
+
+def _in_range(x: str, written: str) -> str:
+    return f"CASE WHEN isfinite({x}) AND year({x}) BETWEEN 1 AND 9999 THEN {written} END"
+
+
+def _duration(kind: pa.DataType, x: str, scope: Scope) -> str:
+    return f"CAST(to_json(CAST({x} AS DOUBLE)) AS VARCHAR)" if not scope.depth else f"CAST(to_json(epoch({x})) AS VARCHAR)"
+
+
+def _binary(kind: pa.DataType, x: str, scope: Scope) -> str:
+    return f"'\"' || base64({x}) || '\"'"
+
+
+def _list(kind: pa.DataType, x: str, scope: Scope) -> str:
+    if _plain(kind):
+        return _json(kind, x, scope)
+    return f"'[' || {_joined(x, kind.value_type, scope)} || ']'"
+
+
+def _joined(x: str, kind: pa.DataType, scope: Scope) -> str:
+    name = f"v{scope.depth}"
+    each = json_text(kind, name, scope.inside())
+    return f"array_to_string(list_transform({x}, lambda {name}: coalesce({each}, 'null')), ',')"
+
+
+def _struct(kind: pa.StructType, x: str, scope: Scope) -> str:
+    if _plain(kind):
+        return _json(kind, x, scope)
+    parts = []
+    for i, field in enumerate(kind):
+        value = json_text(field.type, f"struct_extract_at({x}, {i + 1})", scope.inside())
+        comma = "," if i else ""
+        parts.append(f"{literal(f'{comma}{json_literal(field.name)}:')}, coalesce({value}, 'null')")
+    return f"CASE WHEN {x} IS NOT NULL THEN concat('{{', {', '.join(parts) or repr('')}, '}}') END"
+
+
+def _map(kind: pa.MapType, x: str, scope: Scope) -> str:
+    name = f"v{scope.depth}"
+    key = f"to_json(CAST({name}.key AS VARCHAR))"
+    each = f"{key} || ':' || coalesce({json_text(kind.item_type, f'{name}.value', scope.inside())}, 'null')"
+    return f"'{{' || array_to_string(list_transform(map_entries({x}), lambda {name}: {each}), ',') || '}}'"
+
+
+def _dictionary(kind: pa.DictionaryType, x: str, scope: Scope) -> str:
+    return json_text(kind.value_type, x, scope)
+
+
+def _uuid(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.UuidType)
+
+
+def _text_or_any(checks: tuple[Callable[[pa.DataType], bool], ...]) -> Callable[[pa.DataType], bool]:
+    return lambda kind: any(check(kind) for check in checks)
+
+
+_WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., str]], ...] = (
+    (is_text, _json),
+    (pa.types.is_boolean, _cast),
+    (pa.types.is_integer, _integer),
+    (pa.types.is_floating, _float),
+    (pa.types.is_decimal256, _big_decimal),
+    (pa.types.is_decimal, _integer),
+    (pa.types.is_timestamp, _timestamp),
+    (pa.types.is_date, _date),
+    (pa.types.is_time, _quoted),
+    (pa.types.is_duration, _duration),
+    (pa.types.is_interval, _quoted),
+    (_text_or_any(BINARY_CHECKS), _binary),
+    (_uuid, _quoted),
+    (is_list, _list),
+    (pa.types.is_struct, _struct),
+    (pa.types.is_map, _map),
+    (pa.types.is_dictionary, _dictionary),
+)
