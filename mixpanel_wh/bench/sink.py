@@ -72,6 +72,7 @@ def sink() -> Iterator[str]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()  # so that a sink that cannot start is an error here, and not a wait for ever
     try:
         yield f"http://127.0.0.1:{ours.recv()}"
     finally:

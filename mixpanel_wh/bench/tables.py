@@ -28,6 +28,7 @@ TOUCHED = "UPDATE events SET quantity = quantity + 1 WHERE hash(event_id, 7) % {
 def make_tables(path: Path, rows: int) -> None:
     """A DuckDB file with `events` (`rows` rows) and `bad_events` (the same, 1 % of them without a time)."""
     with duckdb.connect(str(path)) as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(EVENTS.format(rows=rows))
         connection.execute(BAD)
 

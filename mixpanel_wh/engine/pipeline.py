@@ -25,6 +25,8 @@ SENDERS = 20
 REJECTED = pa.schema([("row_key", pa.string()), ("column", pa.string()), ("reason", pa.string()),
                       ("origin", pa.string())])  # fmt: skip
 
+NOTHING_REJECTED = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in REJECTED], schema=REJECTED)
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -53,9 +55,11 @@ class _Underway:
     size: int
 
 
-def _refused_rows(batch: pa.RecordBatch, answers: list[Answer]) -> pa.RecordBatch:
-    """Rows that Mixpanel refused, each once, with its key."""
+def _refused_rows(batch: pa.RecordBatch, answers: list[Answer]) -> pa.RecordBatch | None:
+    """Rows that Mixpanel refused, each once, with its key; None where there are none."""
     refused = {row: (field, reason) for answer in answers for row, field, reason in answer.refused}
+    if not refused:
+        return None  # the first array that Arrow makes of a list loads pandas, which takes longer than many runs
     rows = sorted(refused)
     keys = pc.take(batch.column(KEY).cast(pa.string()), pa.array(rows, pa.int64()))
     columns = [refused[row][0] for row in rows], [refused[row][1] for row in rows], ["mixpanel"] * len(rows)
@@ -78,7 +82,7 @@ def _answered(underway: _Underway) -> Answered:
     rejected = pa.Table.from_batches(parts, REJECTED).combine_chunks().to_batches()
     return Answered(
         underway.batch,
-        rejected[0] if rejected else parts[-1],
+        rejected[0] if rejected else NOTHING_REJECTED,
         records=sum(answer.records for answer in answers),
         requests=sum(answer.requests for answer in answers),
         retries=sum(answer.retries for answer in answers),
@@ -110,9 +114,13 @@ class Delivery:
         self._stopped.set()
 
     def run(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Answered]:
-        """Deliver the batches; an error of any stage ends the stream, with nothing left running."""
+        """Deliver the batches; an error of any stage ends the stream, with nothing left running.
+
+        An interrupt from outside does not wait for requests under way: what they send carries ids that the next run
+        sends again, so nobody needs to know their answers.
+        """
         underway: deque[_Underway] = deque()
-        size = 0
+        size, patient = 0, True
         try:
             for batch in _whole(batches) if self._destination.whole else batches:
                 while underway and (size + batch.nbytes * GROWTH > self._limit or self._first_is_done(underway)):
@@ -125,12 +133,13 @@ class Delivery:
                     size += underway[-1].size
             while underway:
                 yield _answered(underway.popleft())
-        except BaseException:
+        except BaseException as error:
             self._destination.abort()
+            patient = isinstance(error, Exception)
             raise
         finally:
-            self._encoders.shutdown(wait=True, cancel_futures=True)
-            self._senders.shutdown(wait=True, cancel_futures=True)
+            self._encoders.shutdown(wait=patient, cancel_futures=True)
+            self._senders.shutdown(wait=patient, cancel_futures=True)
 
     def _first_is_done(self, underway: deque[_Underway]) -> bool:
         encoding = underway[0].encoding

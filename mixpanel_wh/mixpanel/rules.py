@@ -19,7 +19,7 @@ JUNK_IDS = (
     "00000000-0000-0000-0000-000000000000", "anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined",
     "unknown", "<nil>", "0", "-1", "true", "false", "[]", "{}",
 )  # fmt: skip
-LONGEST_SHORT_JUNK = max(len(junk) for junk in JUNK_IDS if len(junk) != 36)
+IDENTITY_EVENTS = ("$identify", "$create_alias", "$merge")
 
 EVENT_RESERVED = frozenset({
     "time", "distinct_id", "$insert_id", "$user_id", "$device_id", "token", "ip",

@@ -7,6 +7,7 @@ need not ask again. The checks that say whether a column has such values read on
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,12 +24,14 @@ class Shape:
     """What decides a column's SQL: its type as it came, whether it holds NULLs, and integers beyond 2^53.
 
     `form` is `value` for a value of the type, `json` for JSON text to splice, `members` for the members of an object.
+    `plain` says of text that none of it needs escaping in JSON.
     """
 
     type: pa.DataType
     nulls: bool
     wide: bool = False
     form: str = "value"
+    plain: bool = False
 
 
 def prepare(column: pa.Array) -> tuple[pa.Array, Shape]:
@@ -39,7 +42,21 @@ def prepare(column: pa.Array) -> tuple[pa.Array, Shape]:
         column = column.dictionary_decode()
     kind = column.type
     column = _in_range(_as_read(column))
-    return column, Shape(kind, column.null_count > 0, is_whole(kind) and _is_wide(column))
+    wide = is_whole(kind) and _is_wide(column)
+    return column, Shape(kind, column.null_count > 0, wide, plain=is_plain_text(column))
+
+
+def is_plain_text(column: pa.Array) -> bool:
+    """Whether the column is text in which no character needs escaping: one look at all its bytes, which costs a tenth
+    of escaping them."""
+    kind = column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)) or not len(column):
+        return False
+    _, offsets, data = column.buffers()
+    width = np.int32 if pa.types.is_string(kind) else np.int64
+    place = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1]
+    letters = np.frombuffer(data, np.uint8)[place[0] : place[-1]] if data else np.empty(0, np.uint8)
+    return not any(np.count_nonzero(found) for found in (letters < 0x20, letters == 0x22, letters == 0x5C))
 
 
 def _as_read(column: pa.Array) -> pa.Array:

@@ -60,20 +60,23 @@ class SqlEncoder:
         """Every row encoded, or rejected with a reason; SourceError for a column that has no JSON form."""
         made = prepared(batch, [name for name in self._wanted if name in batch.schema.names])
         self._read_json(made)
-        statement, sql = self._statements.of(made.pattern)
-        table = made.table
         try:
-            lines = run_sql(sql, table).column("line").combine_chunks()
+            return self._encoded(made)
         except duckdb.Error:
             if not self._refuse_broken_text(made):
                 raise
-            return self._encode_prepared(made)
-        return self._judged(lines, made, table, statement)
+            return self._encoded(made)
 
-    def _encode_prepared(self, made: Prepared) -> Encoded:
+    def _encoded(self, made: Prepared) -> Encoded:
         statement, sql = self._statements.of(made.pattern)
         table = made.table
-        return self._judged(run_sql(sql, table).column("line").combine_chunks(), made, table, statement)
+        written = run_sql(sql, table)
+        lines = written.column("line").combine_chunks()
+        bad = self._bad(lines, written.column("good").combine_chunks() if statement.rules else None)
+        if bad is None:
+            return Encoded(lines, None, statement.records_per_row)
+        rejected = self._reasons(bad, made, table, statement)
+        return Encoded(pc.if_else(bad, None, lines), rejected, statement.records_per_row)
 
     def _composed(self, record: Record, pattern: object) -> Statement:
         assert isinstance(pattern, Pattern)
@@ -86,35 +89,25 @@ class SqlEncoder:
                 "view, or leave it out under properties: deny"
             ) from None
 
-    def _judged(self, lines: pa.Array, made: Prepared, table: pa.Table, statement: Statement) -> Encoded:
-        large = self._too_large(lines)
-        if large is not None:
-            lines = pc.if_else(large, None, lines)
-        if not lines.null_count:
-            return Encoded(lines, None, statement.records_per_row)
-        return Encoded(lines, self._reasons(lines, large, made, table, statement), statement.records_per_row)
-
-    def _too_large(self, lines: pa.Array) -> pa.Array | None:
-        """Which lines pass Mixpanel's size of a record, None where none does."""
-        most = self._fields.limits.bytes
+    def _bad(self, lines: pa.Array, good: pa.Array | None) -> pa.Array | None:
+        """Which rows break a rule or pass Mixpanel's size of a record; None where none does."""
+        most = self._fields.limits.bytes + 1  # and the line's end, or the comma in front
         sizes = pc.binary_length(lines)
-        longest = pc.max(sizes).as_py()
-        if longest is None or longest - 1 <= most:
+        fits = (pc.max(sizes).as_py() or 0) <= most
+        if fits and (good is None or pc.all(good, skip_nulls=False).as_py()):
             return None
-        return pc.fill_null(pc.greater(sizes, most + 1), False)
+        large = pc.greater(sizes, most)
+        return large if good is None else pc.or_(pc.invert(pc.fill_null(good, False)), large)
 
-    def _reasons(
-        self, lines: pa.Array, large: pa.Array | None, made: Prepared, table: pa.Table, statement: Statement
-    ) -> pa.RecordBatch:
-        rows = pc.indices_nonzero(lines.is_null()).cast(pa.int64())
+    def _reasons(self, bad: pa.Array, made: Prepared, table: pa.Table, statement: Statement) -> pa.RecordBatch:
+        rows = pc.indices_nonzero(bad).cast(pa.int64())
         keys = pc.take(made.arrays[batches.KEY], rows) if batches.KEY in made.arrays else pa.nulls(len(rows), pa.string())
-        found = run_sql(statement.reasons_sql, table.take(rows)).combine_chunks()
-        column, reason = (found.column(name).combine_chunks() for name in ("column", "reason"))
+        found = run_sql(statement.reasons_sql, table.take(rows))
+        column, reason = (found.column(name).combine_chunks().cast(pa.string()) for name in ("column", "reason"))
         if made.refused:
-            column = pc.coalesce(pc.take(table.column(BAD_COLUMN), rows).combine_chunks(), column.cast(pa.string()))
+            column = pc.coalesce(pc.take(table.column(BAD_COLUMN), rows).combine_chunks(), column)
         size = f"the record is larger than the {self._fields.limits.bytes:,} bytes that Mixpanel takes"
-        reason = pc.coalesce(reason.cast(pa.string()), pa.scalar(size))
-        return pa.record_batch([rows, keys, column.cast(pa.string()), reason], schema=REJECTED)
+        return pa.record_batch([rows, keys, column, pc.coalesce(reason, pa.scalar(size))], schema=REJECTED)
 
     def _read_json(self, made: Prepared) -> None:
         """Bring every JSON column to text that can be spliced, and note the rows whose JSON cannot be sent."""

@@ -15,7 +15,8 @@ from mixpanel_wh.mixpanel.records.fields import Fields, Property, common_rules
 from mixpanel_wh.mixpanel.records.pattern import Pattern
 from mixpanel_wh.mixpanel.records.sql import Concat, every, json_literal, literal
 from mixpanel_wh.mixpanel.records.statement import Rule, Statement
-from mixpanel_wh.mixpanel.rules import EARLIEST_MS, JUNK_IDS, LONGEST_SHORT_JUNK, NAME_LENGTH
+from mixpanel_wh.mixpanel.records.values import quoted_text
+from mixpanel_wh.mixpanel.rules import EARLIEST_MS, IDENTITY_EVENTS, JUNK_IDS, NAME_LENGTH
 
 _IDENTITY_PROPERTIES = 5  # time, distinct_id, $user_id, $device_id, $insert_id
 
@@ -31,6 +32,7 @@ class Told:
     device: str | None
     nullable_user: bool
     nullable_device: bool
+    plain: frozenset[str] = frozenset()
 
     @property
     def distinct_id(self) -> str:
@@ -42,11 +44,13 @@ class Told:
 
     def members(self, insert_id: str, simplified: bool) -> Concat:
         """`"time":…,"distinct_id":…,…,"$insert_id":"…"`."""
-        line = Concat().text('"time":').sql(self.time).text(',"distinct_id":').sql(f"to_json({self.distinct_id})")
+        plain = self.plain >= {name for name in (self.user, self.device) if name}
+        line = Concat().text('"time":').sql(self.time)
+        line.pair(',"distinct_id":', quoted_text(self.distinct_id, plain), False)
         if simplified and self.user:
-            line.pair(',"$user_id":', f"to_json({self.user})", self.nullable_user)
+            line.pair(',"$user_id":', quoted_text(self.user, self.user in self.plain), self.nullable_user)
         if simplified and self.device:
-            line.pair(',"$device_id":', f"to_json({self.device})", self.nullable_device)
+            line.pair(',"$device_id":', quoted_text(self.device, self.device in self.plain), self.nullable_device)
         return line.text(',"$insert_id":"').sql(insert_id).text('"')
 
 
@@ -66,7 +70,7 @@ class EventRecord:
         found = self.fields.properties(pattern)
         new = self._new(pattern)
         line = self._line(pattern, new, found)
-        rules = self._rules(pattern, new, found)
+        rules = self._rules(pattern, found)
         if not pattern.changes:
             return Statement(line, tuple(rules))
         deleted = f"{batches.OP} = 'delete'"
@@ -85,20 +89,24 @@ class EventRecord:
         here = pattern.present
         return Told(
             key, event, time, user if user in here else None, device if device in here and self.simplified else None,
-            pattern.nullable(user), pattern.nullable(device),
+            pattern.nullable(user), pattern.nullable(device), pattern.plain,
         )  # fmt: skip
 
     def _insert_id(self, told: Told) -> str:
         return self.ids.sql(told.key, told.event, told.time, told.distinct_id)
 
     def _line(self, pattern: Pattern, told: Told, found: list[Property]) -> str:
-        name = f"to_json({told.event})" if told.event == batches.EVENT else literal(json_literal(self.spec.event_name))
-        line = Concat().text('{"event":').sql(name).text(',"properties":{')
+        line = Concat()
+        if told.event == batches.EVENT:
+            line.pair('{"event":', quoted_text(told.event, told.event in pattern.plain), False)
+        else:
+            line.text('{"event":' + json_literal(self.spec.event_name))
+        line.text(',"properties":{')
         line.join(told.members(self._insert_id(told), self.simplified))
         line.text("".join(f",{json_literal(key)}:{json_literal(value)}" for key, value in self.fixed.items()))
         self._add_place(pattern, line)
         for one in found:
-            line.pair(one.before, one.text, one.nullable)
+            line.pair(one.before, one.parts, one.nullable)
         self._add_members(pattern, line)
         return line.text("}}\n").render()
 
@@ -128,11 +136,10 @@ class EventRecord:
             f"ELSE {grave.render()} || {line} END"
         )
 
-    def _rules(self, pattern: Pattern, told: Told, found: list[Property]) -> list[Rule]:
+    def _rules(self, pattern: Pattern, found: list[Property]) -> list[Rule]:
         rules = common_rules(pattern, self.spec.row_key[0] if self.spec.row_key else None)
         rules += self._time_rules(pattern) + self._name_rules(pattern)
-        for ids, column in ((told.user, self.spec.user_id or self.spec.distinct_id), (told.device, self.spec.device_id)):
-            rules += _junk_rules(ids, column)
+        rules += self._junk_rules(pattern)
         for one in found:
             rules += one.rules
         flattened = self.fields.crowd_rules(pattern, found, _IDENTITY_PROPERTIES + 1 + len(self.fixed))
@@ -153,25 +160,27 @@ class EventRecord:
 
     def _name_rules(self, pattern: Pattern) -> list[Rule]:
         column, name = self.spec.event_column, batches.EVENT
-        if column is None:
+        if column is None or (name not in pattern.odd and not pattern.nullable(name)):
             return []
         missing = literal("the event name is NULL or empty")
         long = f"concat('the event name has ', length({name}), ' characters and Mixpanel takes at most {NAME_LENGTH}')"
         rules = [Rule(f"coalesce({name} <> '', FALSE)", missing, column)]
         if self.simplified:
             taken = f"concat({name}, ' is an event of the original identity system, and this project has the simplified one')"
-            rules.append(Rule(f"{name} NOT IN ('$identify', '$create_alias', '$merge')", taken, column))
+            rules.append(Rule(f"{name} NOT IN ({_listed(IDENTITY_EVENTS)})", taken, column))
         return [*rules, Rule(f"length({name}) <= {NAME_LENGTH}", long, column)]
 
-
-def _junk_rules(ids: str | None, column: str | None) -> list[Rule]:
-    """Ids that stand for no one, which Mixpanel refuses; most ids pass by their length alone."""
-    if ids is None:
-        return []
-    junk = ", ".join(literal(value) for value in JUNK_IDS)
-    # Every junk value but the zero UUID is short.
-    far = f"(strlen({ids}) > {LONGEST_SHORT_JUNK} AND strlen({ids}) <> 36)"
-    reason = f"concat('the id ''', {ids}, ''' stands for no one, and Mixpanel refuses it')"
-    return [Rule(f"coalesce({far} OR {ids} NOT IN ({junk}), TRUE)", reason, column)]
+    def _junk_rules(self, pattern: Pattern) -> list[Rule]:
+        """Ids that stand for no one, which Mixpanel refuses."""
+        named = {batches.USER: self.spec.user_id or self.spec.distinct_id, batches.DEVICE: self.spec.device_id}
+        return [
+            Rule(f"coalesce({name} NOT IN ({_listed(JUNK_IDS)}), TRUE)", _JUNK_REASON.format(name), column)
+            for name, column in named.items() if name in pattern.odd
+        ]  # fmt: skip
 
 
+_JUNK_REASON = "concat('the id ', chr(39), {}, chr(39), ' stands for no one, and Mixpanel refuses it')"
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return ", ".join(literal(value) for value in values)

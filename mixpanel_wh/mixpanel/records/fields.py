@@ -8,18 +8,23 @@ from mixpanel_wh.mixpanel.records.columns import Shape
 from mixpanel_wh.mixpanel.records.pattern import BAD_REASON, MEMBERS, Pattern
 from mixpanel_wh.mixpanel.records.sql import json_literal, literal
 from mixpanel_wh.mixpanel.records.statement import Rule
-from mixpanel_wh.mixpanel.records.values import Scope, is_nested, json_text, nested_rules
+from mixpanel_wh.mixpanel.records.values import Scope, is_nested, joined, json_parts, nested_rules, quoted_text
 from mixpanel_wh.mixpanel.rules import Limits
 
 
 @dataclass(frozen=True)
 class Property:
-    """One property as SQL: its name, the JSON text of its value, and whether that may be NULL (absent)."""
+    """One property as SQL: its name, the parts of its JSON text, and whether they may be NULL (absent)."""
 
     name: str
-    text: str
+    parts: tuple[str, ...]
     nullable: bool
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The JSON text as one expression."""
+        return joined(self.parts)
 
     @property
     def before(self) -> str:
@@ -42,21 +47,26 @@ class Fields:
                 for column, shape in pattern.columns if column in self.names]  # fmt: skip
 
     def _property(self, column: str, shape: Shape, x: str) -> Property:
-        text = self._text(column, shape, x)
+        parts = self._parts(column, shape, x)
         # A value inside the limits of its type is absent only where its column is NULL: `columns` saw to that.
-        rules = self._rules(column, shape, x, text)
+        rules = self._rules(column, shape, x, joined(parts))
         if shape.nulls and self.spec.properties.send_nulls:
-            return Property(self.names[column], f"coalesce({text}, 'null')", False, rules)
-        return Property(self.names[column], text, shape.nulls, rules)
+            return Property(self.names[column], (f"coalesce({joined(parts)}, 'null')",), False, rules)
+        return Property(self.names[column], parts, shape.nulls, rules)
 
-    def _text(self, column: str, shape: Shape, x: str) -> str:
+    def _parts(self, column: str, shape: Shape, x: str) -> tuple[str, ...]:
         if column in self.spec.properties.hash:
-            return f"'\"' || sha256(CAST({x} AS VARCHAR)) || '\"'"
+            return "'\"'", f"sha256(CAST({x} AS VARCHAR))", "'\"'"
         if shape.form == "json":
-            return x
+            return (x,)
         if column in self.spec.group_keys:  # group ids are compared as text
-            return f"to_json(CAST({x} AS VARCHAR))" if not is_nested(shape.type) else json_text(shape.type, x, Scope())
-        return json_text(shape.type, x, Scope(self.spec.timezone, wide=shape.wide))
+            return self._group_id(shape, x)
+        return json_parts(shape.type, x, Scope(self.spec.timezone, wide=shape.wide, plain=shape.plain))
+
+    def _group_id(self, shape: Shape, x: str) -> tuple[str, ...]:
+        if is_nested(shape.type):
+            return json_parts(shape.type, x, Scope())
+        return quoted_text(f"CAST({x} AS VARCHAR)", shape.plain)
 
     def _rules(self, column: str, shape: Shape, x: str, text: str) -> tuple[Rule, ...]:
         if shape.form == "json" or column in self.spec.properties.hash or not is_nested(shape.type):

@@ -42,7 +42,7 @@ class LookupRecord:
         line = Concat().sql(_csv(batches.USER))
         for column, shape in pattern.columns:
             value = self._value(column, shape, pattern.sql_of(column))
-            line.pair(",", value, False)
+            line.text(",").sql(value)
         rules = common_rules(pattern, self.spec.id_column)
         if pattern.nullable(batches.USER):
             reason = literal(f"{self.spec.id_column} is NULL or empty: it names the row")

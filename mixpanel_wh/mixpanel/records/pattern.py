@@ -4,14 +4,24 @@ Source columns are renamed `c0`, `c1`, … so that no name can clash or need car
 """
 
 import time
+from array import array as places
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixpanel_wh.engine import batches
-from mixpanel_wh.mixpanel.records.columns import Shape, bounds, prepare
-from mixpanel_wh.mixpanel.rules import EARLIEST_MS, FUTURE_MS
+from mixpanel_wh.mixpanel.records.columns import Shape, bounds, is_plain_text, prepare
+from mixpanel_wh.mixpanel.rules import EARLIEST_MS, FUTURE_MS, IDENTITY_EVENTS, JUNK_IDS, NAME_LENGTH
+
+
+def _texts(values: tuple[str, ...]) -> pa.Array:
+    """An Arrow array of texts, made without loading pandas, as `pa.array` would."""
+    joined = "".join(values).encode()
+    ends = accumulate((len(value.encode()) for value in values), initial=0)
+    return pa.StringArray.from_buffers(len(values), pa.py_buffer(places("i", ends)), pa.py_buffer(joined))
+
 
 TEXT_CONTROLS = (
     batches.KEY, batches.OP, batches.FAULT, batches.EVENT, batches.USER, batches.DEVICE, batches.OLD_KEY,
@@ -19,6 +29,9 @@ TEXT_CONTROLS = (
 )  # fmt: skip
 TIME_CONTROLS = (batches.TIME, batches.OLD_TIME)
 _NOBODY = (batches.USER, batches.DEVICE, batches.OLD_USER, batches.OLD_DEVICE)
+_WRITTEN = (*_NOBODY, batches.EVENT, batches.OLD_EVENT)
+_JUNK = _texts(JUNK_IDS)
+_IDENTITY_EVENTS = _texts(IDENTITY_EVENTS)
 BAD_COLUMN, BAD_REASON, MEMBERS = "_mp_bad_column", "_mp_bad_reason", "_mp_members"
 
 
@@ -27,7 +40,8 @@ class Pattern:
     """What decides the SQL of a batch.
 
     `columns` are (source column, shape) pairs; column i is `c{i}` in SQL. `present` are control columns that hold a
-    value, `nulls` those of them that also hold NULLs. `changes` says that there are updates or deletes. `latest` is
+    value, `nulls` those of them that also hold NULLs, `plain` those whose text needs no escaping, `odd` those with a
+    value that Mixpanel refuses. `changes` says that there are updates or deletes. `latest` is
     the last time in ms that Mixpanel takes, None where every time is surely fine. `crowded` says that a row might
     have more properties than it may. `bad` says that some rows are found bad already.
     """
@@ -35,6 +49,8 @@ class Pattern:
     columns: tuple[tuple[str, Shape], ...]
     present: frozenset[str]
     nulls: frozenset[str]
+    plain: frozenset[str] = frozenset()
+    odd: frozenset[str] = frozenset()
     changes: bool = False
     latest: int | None = None
     bad: bool = False
@@ -58,6 +74,8 @@ class Prepared:
     shapes: dict[str, Shape]
     present: set[str] = field(default_factory=set)
     nulls: set[str] = field(default_factory=set)
+    plain: set[str] = field(default_factory=set)
+    odd: set[str] = field(default_factory=set)
     refused: dict[int, tuple[str, str]] = field(default_factory=dict)
     changes: bool = False
     latest: int | None = None
@@ -67,8 +85,8 @@ class Prepared:
     def pattern(self) -> Pattern:
         """The pattern, as a value."""
         columns = tuple(self.shapes.items())
-        present, nulls = frozenset(self.present), frozenset(self.nulls)
-        return Pattern(columns, present, nulls, self.changes, self.latest, bool(self.refused), self.members)
+        sets = (frozenset(names) for names in (self.present, self.nulls, self.plain, self.odd))
+        return Pattern(columns, *sets, self.changes, self.latest, bool(self.refused), self.members)
 
     @property
     def table(self) -> pa.Table:
@@ -116,6 +134,19 @@ def _add_control(made: Prepared, control: str, array: pa.Array) -> None:
         made.present.add(control)
     if array.null_count:
         made.nulls.add(control)
+    if control in _WRITTEN and is_plain_text(array):
+        made.plain.add(control)
+    if control in (batches.USER, batches.DEVICE, batches.EVENT) and _is_odd(control, array):
+        made.odd.add(control)
+
+
+def _is_odd(control: str, array: pa.Array) -> bool:
+    """Whether some value is one that Mixpanel refuses in that place; a look at each that costs less than a rule."""
+    if control != batches.EVENT:
+        return bool(pc.any(pc.is_in(array, value_set=_JUNK)).as_py())
+    sizes = pc.min_max(pc.binary_length(array))
+    fits = (sizes["min"].as_py() or 1) >= 1 and (sizes["max"].as_py() or 1) <= NAME_LENGTH
+    return not fits or bool(pc.any(pc.is_in(array, value_set=_IDENTITY_EVENTS)).as_py())
 
 
 def _without_empty(array: pa.Array) -> pa.Array:

@@ -13,6 +13,7 @@ from mixpanel_wh.mixpanel.records.fields import Fields, Property, common_rules
 from mixpanel_wh.mixpanel.records.pattern import Pattern
 from mixpanel_wh.mixpanel.records.sql import Concat, every, json_literal, literal
 from mixpanel_wh.mixpanel.records.statement import Rule, Statement
+from mixpanel_wh.mixpanel.records.values import quoted_text
 
 ARRAY = Framing(b"[", b"]", skip=1)
 
@@ -43,7 +44,7 @@ class ProfileRecord:
             return Statement(line, tuple(rules), records_per_row=2 if several else 1)
         deleted = f"{batches.OP} = 'delete'"
         guarded = [Rule(f"({deleted} OR ({rule.holds}))", rule.reason, rule.column) for rule in rules]
-        grave = self._update(batches.OLD_USER).text(',"$ignore_alias":true,"$delete":""}').render()
+        grave = self._update(pattern, batches.OLD_USER).text(',"$ignore_alias":true,"$delete":""}').render()
         gone = f"CASE WHEN {batches.OLD_KEY} IS NULL THEN '' ELSE {grave} END"
         change = f"CASE WHEN {deleted} THEN {gone if batches.OLD_KEY in pattern.present else repr('')} ELSE {line} END"
         return Statement(change, tuple(guarded), records_per_row=2 if several else 1)
@@ -54,21 +55,22 @@ class ProfileRecord:
         column = self.spec.id_column
         return [Rule(f"{batches.USER} IS NOT NULL", literal(f"{column} is NULL or empty: it names the profile"), column)]
 
-    def _update(self, identity: str) -> Concat:
+    def _update(self, pattern: Pattern, identity: str) -> Concat:
         """An update up to its operation."""
         head = "".join(f"{json_literal(key)}:{json_literal(value)}," for key, value in self.head.items())
-        return Concat().text(f",{{{head}{json_literal(self.id_name)}:").sql(f"to_json({identity})").text(',"$ip":"0"')
+        start = f",{{{head}{json_literal(self.id_name)}:"
+        return Concat().pair(start, quoted_text(identity, identity in pattern.plain), False).text(',"$ip":"0"')
 
     def _upsert(self, pattern: Pattern, found: list[Property]) -> tuple[str, bool]:
         """The `$set`, and the `$unset` where there is one; whether there may be one."""
-        line = self._update(batches.USER).text(',"$set":{')
+        line = self._update(pattern, batches.USER).text(',"$set":{')
         self._add_members(line, found)
         line.text("}}")
         unset = self._unset(found)
         if unset is None:
             return line.render(), False
         names = f"nullif({unset}, '')"
-        extra = self._update(batches.USER).text(',"$unset":[').sql(f"substr({names}, 2)").text("]}").render()
+        extra = self._update(pattern, batches.USER).text(',"$unset":[').sql(f"substr({names}, 2)").text("]}").render()
         wanted = every([f"{names} IS NOT NULL", *([f"{batches.OP} = 'update'"] if self._mirrors else [])])
         if self._mirrors and not pattern.changes:
             return line.render(), False
@@ -80,13 +82,13 @@ class ProfileRecord:
         if sure is None:
             members = Concat()
             for one in found:
-                members.pair(one.before, one.text, True)
+                members.pair(one.before, one.parts, True)
             line.sql(f"substr({members.render()}, 2)")
             return
-        line.text(f"{json_literal(sure.name)}:").sql(sure.text)
+        line.pair(f"{json_literal(sure.name)}:", sure.parts, False)
         for one in found:
             if one is not sure:
-                line.pair(one.before, one.text, one.nullable)
+                line.pair(one.before, one.parts, one.nullable)
 
     @property
     def _mirrors(self) -> bool:

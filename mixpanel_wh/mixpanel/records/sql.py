@@ -15,6 +15,16 @@ def json_literal(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
+def is_fixed(part: str) -> bool:
+    """Whether a piece of SQL is one text literal without quotes inside."""
+    return len(part) >= 2 and part[0] == part[-1] == "'" and "'" not in part[1:-1]
+
+
+def fixed_text(part: str) -> str:
+    """The text of such a literal."""
+    return part[1:-1]
+
+
 def every(conditions: list[str]) -> str:
     """All of the conditions; TRUE when there are none."""
     return " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
@@ -38,11 +48,17 @@ class Concat:
         self._parts.append((False, expression))
         return self
 
-    def pair(self, before: str, expression: str, nullable: bool) -> "Concat":
-        """Append fixed text and an expression; neither where a nullable expression is NULL."""
+    def pair(self, before: str, parts: tuple[str, ...], nullable: bool) -> "Concat":
+        """Append fixed text and the parts of an expression; nothing where a nullable one is NULL.
+
+        Parts go in one by one where they can, which spares the copy that `||` would make.
+        """
         if nullable:
-            return self.sql(f"{literal(before)} || {expression}")
-        return self.text(before).sql(expression)
+            return self.sql(" || ".join((literal(before), *parts)))
+        self.text(before)
+        for part in parts:
+            self.text(fixed_text(part)) if is_fixed(part) else self.sql(part)
+        return self
 
     def join(self, other: "Concat") -> "Concat":
         """Append everything of another."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
@@ -14,7 +14,7 @@ _thread = threading.local()
 
 @dataclass(frozen=True)
 class Rule:
-    """A condition that every row must meet: `holds` is SQL that is never NULL, `reason` SQL for the text of the
+    """A condition that every row must meet: `holds` is SQL (a NULL counts as a no), `reason` SQL for the text of the
     rejection, `column` the source column at fault where there is one."""
 
     holds: str
@@ -24,34 +24,30 @@ class Rule:
 
 @dataclass(frozen=True)
 class Statement:
-    """`line` is SQL for a row's records; `shared` names expressions that it and the rules use more than once."""
+    """`line` is SQL for a row's records; `rules` are the conditions that a row of the batch might break."""
 
     line: str
     rules: tuple[Rule, ...] = ()
-    shared: dict[str, str] = field(default_factory=dict)
     records_per_row: int = 1
 
     @property
-    def _source(self) -> str:
-        if not self.shared:
-            return "rows"
-        return f"(SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in self.shared.items())} FROM rows)"
-
-    @property
     def lines_sql(self) -> str:
-        """One line a row, NULL where a rule is broken."""
-        held = every([rule.holds for rule in self.rules])
-        line = f"CASE WHEN {held} THEN {self.line} END" if self.rules else self.line
-        return f"SELECT {line} AS line FROM {self._source}"
+        """Every row's line, good or not, and where there are rules whether it meets them all (a NULL is a no)."""
+        good = f", {every([rule.holds for rule in self.rules])} AS good" if self.rules else ""
+        return f"SELECT {self.line} AS line{good} FROM rows"
 
     @property
     def reasons_sql(self) -> str:
         """The first broken rule of every row: `column` and `reason`."""
-        columns = [f"WHEN NOT ({rule.holds}) THEN {literal(rule.column) if rule.column else 'NULL'}" for rule in self.rules]
-        reasons = [f"WHEN NOT ({rule.holds}) THEN {rule.reason}" for rule in self.rules]
+        if not self.rules:
+            return 'SELECT CAST(NULL AS VARCHAR) AS "column", CAST(NULL AS VARCHAR) AS reason FROM rows'
+        broken = [f"WHEN ({rule.holds}) IS NOT TRUE THEN" for rule in self.rules]
+        columns = [literal(rule.column) if rule.column else "NULL" for rule in self.rules]
+        first_column = " ".join(f"{when} {column}" for when, column in zip(broken, columns, strict=True))
+        first_reason = " ".join(f"{when} {rule.reason}" for when, rule in zip(broken, self.rules, strict=True))
         return (
-            f"SELECT CAST(CASE {' '.join(columns)} END AS VARCHAR) AS \"column\", "
-            f"CAST(CASE {' '.join(reasons)} END AS VARCHAR) AS reason FROM {self._source}"
+            f'SELECT CAST(CASE {first_column} END AS VARCHAR) AS "column", '
+            f"CAST(CASE {first_reason} END AS VARCHAR) AS reason FROM rows"
         )
 
 

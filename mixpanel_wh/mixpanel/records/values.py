@@ -25,6 +25,8 @@ import pyarrow as pa
 from mixpanel_wh.mixpanel.records.sql import every, json_literal, literal
 from mixpanel_wh.mixpanel.rules import WIDEST_INTEGER, Limits
 
+Parts = tuple[str, ...]
+_QUOTE = "'\"'"
 _WHOLE = f"BETWEEN -{WIDEST_INTEGER} AND {WIDEST_INTEGER}"
 TEXT_CHECKS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 BINARY_CHECKS = (
@@ -42,11 +44,13 @@ class Unsendable(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a value stands: the sync's zone, how deep inside lists and objects, whether its integers pass 2^53."""
+    """Where a value stands: the sync's zone, how deep inside lists and objects, whether its integers may pass 2^53,
+    and whether its text surely needs no escaping."""
 
     zone: str = "UTC"
     depth: int = 0
     wide: bool = True
+    plain: bool = False
 
     def inside(self) -> "Scope":
         """One list or object further in."""
@@ -75,12 +79,24 @@ def is_whole(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) and kind.bit_width == 64
 
 
-def json_text(kind: pa.DataType, x: str, scope: Scope) -> str:
-    """SQL for the JSON text of `x`, NULL where `x` is NULL or absent; Unsendable for a type without a JSON form."""
+def json_parts(kind: pa.DataType, x: str, scope: Scope) -> tuple[str, ...]:
+    """SQL expressions whose texts, one after the other, are the JSON of `x`; Unsendable for a type without a JSON
+    form."""
     for check, write in _WRITERS:
         if check(kind):
-            return write(kind, x, scope)
+            written = write(kind, x, scope)
+            return (written,) if isinstance(written, str) else written
     raise Unsendable(str(kind))
+
+
+def json_text(kind: pa.DataType, x: str, scope: Scope) -> str:
+    """The same as one expression, NULL where `x` is NULL or absent."""
+    return joined(json_parts(kind, x, scope))
+
+
+def joined(parts: tuple[str, ...]) -> str:
+    """Parts as one expression."""
+    return " || ".join(parts)
 
 
 def nested_rules(kind: pa.DataType, x: str, text: str, limits: Limits) -> list[tuple[str, str]]:
@@ -144,8 +160,8 @@ def _cast(kind: pa.DataType, x: str, scope: Scope) -> str:
     return f"CAST({x} AS VARCHAR)"
 
 
-def _quoted(kind: pa.DataType, x: str, scope: Scope) -> str:
-    return f"'\"' || {x} || '\"'"
+def _quoted(kind: pa.DataType, x: str, scope: Scope) -> Parts:
+    return _QUOTE, x, _QUOTE
 
 
 def _integer(kind: pa.DataType, x: str, scope: Scope) -> str:
@@ -170,42 +186,51 @@ def _json(kind: pa.DataType, x: str, scope: Scope) -> str:
     return f"CAST(to_json({x}) AS VARCHAR)"
 
 
-def _timestamp(kind: pa.TimestampType, x: str, scope: Scope) -> str:
+def _text(kind: pa.DataType, x: str, scope: Scope) -> Parts:
+    return quoted_text(x, scope.plain)
+
+
+def quoted_text(x: str, plain: bool) -> Parts:
+    """SQL for a text as JSON; `plain` text goes between quotes as it is."""
+    return (_QUOTE, x, _QUOTE) if plain else (f"CAST(to_json({x}) AS VARCHAR)",)
+
+
+def _timestamp(kind: pa.TimestampType, x: str, scope: Scope) -> Parts:
     narrow = "TIMESTAMP_NS" if kind.unit == "ns" and (kind.tz or scope.zone == "UTC") else "TIMESTAMP"
     if kind.tz is None and scope.zone != "UTC":
         x = f"timezone({literal(scope.zone)}, CAST({x} AS TIMESTAMP))"
     moment = f"CAST({x} AS {narrow})"
     if narrow == "TIMESTAMP_NS":
-        written = f"'\"' || replace(CAST({moment} AS VARCHAR), ' ', 'T') || 'Z\"'"
+        written: Parts = (_QUOTE, f"replace(CAST({moment} AS VARCHAR), ' ', 'T')", "'Z\"'")
     else:
-        written = f"'\"' || CAST({moment} AS DATE) || 'T' || CAST({moment} AS TIME) || 'Z\"'"
+        written = (_QUOTE, f"CAST({moment} AS DATE)", "'T'", f"CAST({moment} AS TIME)", "'Z\"'")
     return _in_range(moment, written) if scope.depth else written
 
 
-def _date(kind: pa.DataType, x: str, scope: Scope) -> str:
-    written = f"'\"' || {x} || '\"'"
+def _date(kind: pa.DataType, x: str, scope: Scope) -> Parts:
+    written = _quoted(kind, x, scope)
     return _in_range(x, written) if scope.depth else written
 
 
-def _in_range(x: str, written: str) -> str:
-    return f"CASE WHEN isfinite({x}) AND year({x}) BETWEEN 1 AND 9999 THEN {written} END"
+def _in_range(x: str, written: Parts) -> Parts:
+    return (f"CASE WHEN isfinite({x}) AND year({x}) BETWEEN 1 AND 9999 THEN {joined(written)} END",)
 
 
 def _duration(kind: pa.DataType, x: str, scope: Scope) -> str:
     return f"CAST(to_json(CAST({x} AS DOUBLE)) AS VARCHAR)" if not scope.depth else f"CAST(to_json(epoch({x})) AS VARCHAR)"
 
 
-def _binary(kind: pa.DataType, x: str, scope: Scope) -> str:
-    return f"'\"' || base64({x}) || '\"'"
+def _binary(kind: pa.DataType, x: str, scope: Scope) -> Parts:
+    return _QUOTE, f"base64({x})", _QUOTE
 
 
 def _list(kind: pa.DataType, x: str, scope: Scope) -> str:
     if _plain(kind):
         return _json(kind, x, scope)
-    return f"'[' || {_joined(x, kind.value_type, scope)} || ']'"
+    return f"'[' || {_elements(x, kind.value_type, scope)} || ']'"
 
 
-def _joined(x: str, kind: pa.DataType, scope: Scope) -> str:
+def _elements(x: str, kind: pa.DataType, scope: Scope) -> str:
     name = f"v{scope.depth}"
     each = json_text(kind, name, scope.inside())
     return f"array_to_string(list_transform({x}, lambda {name}: coalesce({each}, 'null')), ',')"
@@ -229,8 +254,8 @@ def _map(kind: pa.MapType, x: str, scope: Scope) -> str:
     return f"'{{' || array_to_string(list_transform(map_entries({x}), lambda {name}: {each}), ',') || '}}'"
 
 
-def _dictionary(kind: pa.DictionaryType, x: str, scope: Scope) -> str:
-    return json_text(kind.value_type, x, scope)
+def _dictionary(kind: pa.DictionaryType, x: str, scope: Scope) -> Parts:
+    return json_parts(kind.value_type, x, scope)
 
 
 def _uuid(kind: pa.DataType) -> bool:
@@ -241,8 +266,8 @@ def _text_or_any(checks: tuple[Callable[[pa.DataType], bool], ...]) -> Callable[
     return lambda kind: any(check(kind) for check in checks)
 
 
-_WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., str]], ...] = (
-    (is_text, _json),
+_WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., str | Parts]], ...] = (
+    (is_text, _text),
     (pa.types.is_boolean, _cast),
     (pa.types.is_integer, _integer),
     (pa.types.is_floating, _float),
