@@ -52,7 +52,8 @@ def _measure_apart(case: Case, source: Path, url: str, profile: bool) -> Measure
     """Run a case in a new process, on a copy of the tables."""
     with tempfile.TemporaryDirectory(dir=source.parent) as folder:
         path = Path(shutil.copy(source, folder))
-        command = [sys.executable, "-m", "mixpanel_wh.bench", case.name, str(path), url, *(["--profile"] if profile else [])]
+        command = [sys.executable, "-m", "mixpanel_wh.bench", case.name, str(path), url]
+        command += ["--profile"] if profile else []
         answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return Measurement(**json.loads(answer.stdout.splitlines()[-1]))
 

@@ -18,9 +18,9 @@ from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.mixpanel.records.fields import Fields
 from mixpanel_wh.mixpanel.records.json_columns import Reader, is_plain, is_plain_object, members, read_each
-from mixpanel_wh.mixpanel.records.pattern import BAD_COLUMN, BAD_REASON, MEMBERS, Pattern, Prepared, prepared
+from mixpanel_wh.mixpanel.records.pattern import BAD_COLUMN, MEMBERS, Pattern, Prepared, prepared
 from mixpanel_wh.mixpanel.records.statement import Statement, Statements, run_sql
-from mixpanel_wh.mixpanel.records.values import Scope, Unsendable, is_nested, is_text, json_text
+from mixpanel_wh.mixpanel.records.values import Scope, Unsendable, is_text, json_text
 
 REJECTED = pa.schema([
     ("row", pa.int64()), ("row_key", pa.string()), ("column", pa.string()), ("reason", pa.string()),
@@ -101,7 +101,7 @@ class SqlEncoder:
 
     def _reasons(self, bad: pa.Array, made: Prepared, table: pa.Table, statement: Statement) -> pa.RecordBatch:
         rows = pc.indices_nonzero(bad).cast(pa.int64())
-        keys = pc.take(made.arrays[batches.KEY], rows) if batches.KEY in made.arrays else pa.nulls(len(rows), pa.string())
+        keys = pc.take(made.arrays[batches.KEY], rows)
         found = run_sql(statement.reasons_sql, table.take(rows))
         column, reason = (found.column(name).combine_chunks().cast(pa.string()) for name in ("column", "reason"))
         if made.refused:
@@ -189,6 +189,3 @@ def _is_utf8(value: bytes) -> bool:
 def is_json_type(kind: str) -> bool:
     """Whether a warehouse's type holds JSON text."""
     return kind.strip().upper() in {"JSON", "JSONB", "VARIANT", "OBJECT", "SUPER"}
-
-
-__all__ = ["BAD_REASON", "Record", "SqlEncoder", "is_json_type", "is_nested"]

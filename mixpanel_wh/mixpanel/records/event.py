@@ -21,6 +21,9 @@ from mixpanel_wh.mixpanel.rules import EARLIEST_MS, IDENTITY_EVENTS, JUNK_IDS, N
 _IDENTITY_PROPERTIES = 5  # time, distinct_id, $user_id, $device_id, $insert_id
 
 
+ONE_A_LINE = Framing()
+
+
 @dataclass(frozen=True)
 class Told:
     """What Mixpanel tells one version of an event apart by, as SQL; `user` and `device` are None where never set."""
@@ -63,7 +66,7 @@ class EventRecord:
     ids: InsertIds
     simplified: bool
     fixed: dict[str, object]
-    framing: Framing = Framing()
+    framing: Framing = ONE_A_LINE
 
     def statement(self, pattern: Pattern) -> Statement:
         """The SQL for batches of a pattern."""
@@ -166,7 +169,7 @@ class EventRecord:
         long = f"concat('the event name has ', length({name}), ' characters and Mixpanel takes at most {NAME_LENGTH}')"
         rules = [Rule(f"coalesce({name} <> '', FALSE)", missing, column)]
         if self.simplified:
-            taken = f"concat({name}, ' is an event of the original identity system, and this project has the simplified one')"
+            taken = f"concat({name}, ' is of the original identity system, but the project has the simplified one')"
             rules.append(Rule(f"{name} NOT IN ({_listed(IDENTITY_EVENTS)})", taken, column))
         return [*rules, Rule(f"length({name}) <= {NAME_LENGTH}", long, column)]
 

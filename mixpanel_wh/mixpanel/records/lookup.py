@@ -11,9 +11,9 @@ import pyarrow as pa
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.batches import Framing
 from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.mixpanel.records.columns import Shape
 from mixpanel_wh.mixpanel.records.fields import Fields, common_rules
 from mixpanel_wh.mixpanel.records.pattern import Pattern
-from mixpanel_wh.mixpanel.records.columns import Shape
 from mixpanel_wh.mixpanel.records.sql import Concat, literal
 from mixpanel_wh.mixpanel.records.statement import Rule, Statement
 from mixpanel_wh.mixpanel.records.values import Scope, is_nested, is_text, json_text
@@ -21,7 +21,8 @@ from mixpanel_wh.mixpanel.records.values import Scope, is_nested, is_text, json_
 
 def field(text: str) -> str:
     """A CSV field, quoted where it must be."""
-    return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"\r\n') or text != text.strip() else text
+    special = any(mark in text for mark in ',"\r\n') or text != text.strip()
+    return '"' + text.replace('"', '""') + '"' if special else text
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,10 @@ class Prepared:
     def pattern(self) -> Pattern:
         """The pattern, as a value."""
         columns = tuple(self.shapes.items())
-        sets = (frozenset(names) for names in (self.present, self.nulls, self.plain, self.odd))
-        return Pattern(columns, *sets, self.changes, self.latest, bool(self.refused), self.members)
+        return Pattern(
+            columns, frozenset(self.present), frozenset(self.nulls), frozenset(self.plain), frozenset(self.odd),
+            self.changes, self.latest, bool(self.refused), self.members,
+        )  # fmt: skip
 
     @property
     def table(self) -> pa.Table:

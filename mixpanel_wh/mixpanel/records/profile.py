@@ -53,7 +53,8 @@ class ProfileRecord:
         if not pattern.nullable(batches.USER):
             return []
         column = self.spec.id_column
-        return [Rule(f"{batches.USER} IS NOT NULL", literal(f"{column} is NULL or empty: it names the profile"), column)]
+        reason = literal(f"{column} is NULL or empty: it names the profile")
+        return [Rule(f"{batches.USER} IS NOT NULL", reason, column)]
 
     def _update(self, pattern: Pattern, identity: str) -> Concat:
         """An update up to its operation."""

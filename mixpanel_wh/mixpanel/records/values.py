@@ -7,7 +7,7 @@
 | floats | numbers; NaN and infinities are absent |
 | text, enums | text |
 | timestamps | ISO 8601 text in UTC; one without a zone is read in the sync's zone |
-| dates, times | `YYYY-MM-DD`, `HH:MM:SS[.ffffff]`; infinite or outside of years 1 to 9999 are absent, as for timestamps |
+| dates, times | `YYYY-MM-DD`, `HH:MM:SS[.ffffff]`; infinite or past years 1 to 9999: absent, also timestamps |
 | durations | seconds |
 | intervals | the warehouse's text |
 | binary | base64 |
@@ -76,7 +76,7 @@ def is_whole(kind: pa.DataType) -> bool:
     """Whether the type holds integers that may pass 2^53."""
     if pa.types.is_decimal(kind):
         return bool(kind.scale <= 0)
-    return pa.types.is_integer(kind) and kind.bit_width == 64
+    return bool(pa.types.is_integer(kind) and kind.bit_width == 64)
 
 
 def json_parts(kind: pa.DataType, x: str, scope: Scope) -> tuple[str, ...]:
@@ -217,7 +217,8 @@ def _in_range(x: str, written: Parts) -> Parts:
 
 
 def _duration(kind: pa.DataType, x: str, scope: Scope) -> str:
-    return f"CAST(to_json(CAST({x} AS DOUBLE)) AS VARCHAR)" if not scope.depth else f"CAST(to_json(epoch({x})) AS VARCHAR)"
+    seconds = f"epoch({x})" if scope.depth else f"CAST({x} AS DOUBLE)"
+    return f"CAST(to_json({seconds}) AS VARCHAR)"
 
 
 def _binary(kind: pa.DataType, x: str, scope: Scope) -> Parts:
