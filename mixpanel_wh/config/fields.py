@@ -1,0 +1,169 @@
+"""Every key of a project file: what it holds and what it is for. The checks and the JSON schema both come from here."""
+
+from mixpanel_wh.config import syntax
+from mixpanel_wh.config.kinds import ByShape, Choice, ListOf, MapOf, Parsed, text
+from mixpanel_wh.config.sections import Field, SectionOf
+from mixpanel_wh.engine.spec import Identity, Mode, RecordType
+from mixpanel_wh.mixpanel.endpoints import REGIONS
+
+COLUMN = text("the name of a column")
+COLUMNS = ListOf(COLUMN)
+FLAG = Parsed(syntax.flag, "true or false", {"type": "boolean"})
+NAME = Parsed(syntax.name, "a name", {"type": "string", "pattern": f"^{syntax.NAME.pattern}$"})
+LIMIT = Parsed(syntax.limit, "a limit", {"type": ["string", "integer"], "examples": ["1%", "500 rows", 500, "off"]})
+RATE = Parsed(syntax.rate, "a number or off", {"anyOf": [{"type": "integer", "minimum": 1}, {"enum": ["off", False]}]})
+WORD = text()
+CONCURRENCY = Parsed(syntax.concurrency, "a number of requests", {"type": "integer", "minimum": 1, "maximum": 20})
+
+DUCKDB = {
+    "type": Field(Choice(("duckdb",), "a type of warehouse"), "the kind of warehouse", required=True),
+    "path": Field(text("the path of a file"), "the DuckDB file, relative to this file", required=True),
+    "staging_schema": Field(
+        text("the name of a schema"), "the schema in which snapshots and state are kept (default mixpanel)"
+    ),
+    "read_only": Field(FLAG, "open the file without ever writing to it; needs staging_path (default false)"),
+    "staging_path": Field(
+        text("the path of a file"), "another DuckDB file that holds the staging schema, relative to this file"
+    ),
+    "lock_timeout": Field(
+        Parsed(syntax.seconds, "a number of seconds", {"type": "number", "minimum": 0}),
+        "how many seconds to wait for a file that another process has open (default 10)",
+    ),
+}
+
+WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {"duckdb": DUCKDB}
+"""The fields of each kind of warehouse that `warehouses.WAREHOUSES` can open."""
+
+RATE_FIELDS = {
+    "events_per_second": Field(RATE, "at most so many events a second, or off (default 30000, Mixpanel's own limit)"),
+    "bytes_per_minute": Field(
+        RATE, "at most so many uncompressed bytes a minute, or off (default 2000000000, Mixpanel's own limit)"
+    ),
+}
+
+DESTINATION_FIELDS = {
+    "project_id": Field(
+        text("the number of a project", type=["string", "integer"]), "the number of the Mixpanel project", required=True
+    ),
+    "token": Field(text(), "the token of the Mixpanel project", required=True, secret=True),
+    "service_account": Field(text(), "the user name of a service account; lookup tables need one"),
+    "service_secret": Field(text(), "the secret of the service account", secret=True),
+    "region": Field(Choice(REGIONS, "a region"), "where the project lives: us, eu or in (default us)"),
+    "url": Field(
+        Parsed(syntax.url, "an address", {"type": "string"}),
+        "an address that stands for every host of Mixpanel's: a sandbox or a proxy",
+        secret=True,  # people put credentials into addresses
+    ),
+    "identity": Field(
+        Choice(tuple(Identity), "a kind of identity"),
+        "how the project was made: simplified (user_id and device_id) or original (distinct_id); default simplified",
+    ),
+    "rate": Field(
+        ByShape(Parsed(syntax.rate_off, "a rate", {"enum": ["off", False]}), mapping=SectionOf(RATE_FIELDS, "a rate")),
+        "how fast events may be sent, over all syncs of a run; off lifts both limits",
+    ),
+    "gzip_profiles": Field(FLAG, "compress profile updates, which Mixpanel does not document (default false)"),
+    "max_concurrency": Field(CONCURRENCY, "at most so many requests at once, 1 to 20 (default 16)"),
+}
+
+PROPERTY_FIELDS = {
+    "allow": Field(COLUMNS, "send these columns as properties and no others"),
+    "deny": Field(COLUMNS, "never send these columns as properties"),
+    "rename": Field(MapOf(text("the name of a property"), "a mapping of columns to property names"),
+                    "the property's name by column, where it differs"),
+    "hash": Field(COLUMNS, "send these columns as the SHA-256 of their text"),
+    "send_nulls": Field(FLAG, "send NULL as null instead of leaving the property out (default false)"),
+}  # fmt: skip
+
+PARTITION_FIELDS = {
+    "every": Field(Choice(("day", "hour"), "a size of partitions"), "day or hour", required=True),
+    "start": Field(
+        Parsed(syntax.moment, "a moment", {"type": "string", "examples": ["2026-01-01"]}),
+        "when the first partition begins",
+        required=True,
+    ),
+    "by": Field(
+        Choice(("time", "insert_time"), "a moment of a row"),
+        "which of the sync's columns decides: time or insert_time (default: insert_time where there is one)",
+    ),
+}
+
+EVENT_FIELDS = {
+    "name": Field(text("the name of an event"), "the name of every event"),
+    "column": Field(COLUMN, "the column that holds each event's name"),
+}
+
+SYNC_FIELDS = {
+    "table": Field(
+        Parsed(syntax.table, "the name of a table", {"type": "string"}),
+        "the source table or view: schema.table",
+        required=True,
+    ),
+    "record": Field(
+        Choice(tuple(RecordType), "a record type"), "what a row becomes: event, user, group or lookup", required=True
+    ),
+    "mode": Field(
+        Choice(tuple(Mode), "a mode"),
+        "mirror (what changed, deletes included), append (new rows), full (everything, each time) or one_time",
+        required=True,
+    ),
+    "warehouse": Field(WORD, "the warehouse that holds the table, where there are several"),
+    "destination": Field(WORD, "the Mixpanel project to send to, where there are several"),
+    "event": Field(
+        ByShape(text("the name of an event"), mapping=SectionOf(EVENT_FIELDS, "an event's name")),
+        "the name of every event, or {column: ...} for a column that holds it",
+    ),
+    "time": Field(COLUMN, "the column that says when the event happened"),
+    "user_id": Field(COLUMN, "the column of the user's id, in a project with simplified identity"),
+    "device_id": Field(COLUMN, "the column of the device's id, in a project with simplified identity"),
+    "distinct_id": Field(COLUMN, "the column of the profile's id; of an event's distinct_id under original identity"),
+    "group_keys": Field(
+        MapOf(text("the name of a group key"), "a mapping of columns to group keys"),
+        "columns that hold group ids, each with its group key in Mixpanel",
+    ),
+    "group_key": Field(text("the name of a group key"), "the group key, as it is called in Mixpanel"),
+    "group_id": Field(COLUMN, "the column of the group's id"),
+    "lookup_table": Field(text("the id of a lookup table"), "the id of the lookup table in Mixpanel"),
+    "lookup_id": Field(COLUMN, "the column that identifies a row of the lookup table"),
+    "row_key": Field(COLUMNS, "the columns that together identify a row; without them equal rows are told apart"),
+    "on_duplicate_key": Field(
+        Choice(("stop", "reject"), "an answer to repeated keys"),
+        "stop the run before it sends (default), or reject the rows whose key is repeated and send the rest",
+    ),
+    "json": Field(COLUMN, "a column of JSON objects whose members become properties"),
+    "ip": Field(COLUMN, "the column of the address from which Mixpanel tells where the user is"),
+    "properties": Field(SectionOf(PROPERTY_FIELDS, "a choice of properties"), "which columns become properties"),
+    "unset_nulls": Field(FLAG, "remove the properties that are NULL from a profile (mirror always does)"),
+    "insert_time": Field(COLUMN, "the column that says when a row was written; append reads what is newer"),
+    "lookback": Field(
+        Parsed(syntax.span, "a span of time", {"type": "string", "examples": ["1 day", "6 hours"]}),
+        "how late a row may arrive and still be found by append (default: not at all)",
+    ),
+    "start_at": Field(
+        Parsed(syntax.moment, "a moment", {"type": "string", "examples": ["2026-01-31"]}),
+        "the first append run begins here instead of at the oldest row",
+    ),
+    "timezone": Field(
+        Parsed(syntax.zone, "a time zone", {"type": "string", "examples": ["America/New_York"]}),
+        "the zone of times that are stored without one (default UTC)",
+    ),
+    "max_rejected": Field(LIMIT, "stop without committing when more rows are rejected (default 1%, at least 20)"),
+    "max_deletes": Field(LIMIT, "stop before sending when mirror would delete more rows (default off)"),
+    "max_changes": Field(LIMIT, "stop before sending when mirror would update and delete more rows (default off)"),
+    "engine": Field(WORD, "who moves the rows: mixpanel_wh"),
+    "schedule": Field(
+        Parsed(syntax.schedule, "a schedule", {"type": "string", "examples": ["hourly", "daily", "30 6 * * *"]}),
+        "when Dagster runs the sync: hourly, daily, weekly, or five cron fields",
+    ),
+    "partitions": Field(SectionOf(PARTITION_FIELDS, "partitions"), "days or hours that Dagster can send again alone"),
+    "after_upstream": Field(FLAG, "Dagster runs the sync whenever the asset that makes its table was updated"),
+    "description": Field(text(), "what the asset's page says"),
+    "group": Field(Parsed(syntax.group, "a group of assets", {"type": "string"}), "the asset's group in Dagster"),
+    "owners": Field(
+        ListOf(Parsed(syntax.owner, "an owner", {"type": "string"})), "the asset's owners: addresses or team:name"
+    ),
+    "tags": Field(MapOf(text(), "a mapping of tags"), "the asset's tags in Dagster"),
+}
+
+SYNC = "a sync"
+DESTINATION = SectionOf(DESTINATION_FIELDS, "a destination")

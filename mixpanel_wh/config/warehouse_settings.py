@@ -1,0 +1,47 @@
+"""A warehouse's section, checked by the fields of its type, with its paths made absolute."""
+
+import os
+from pathlib import Path
+
+from mixpanel_wh.config.fields import WAREHOUSE_FIELDS
+from mixpanel_wh.config.kinds import Choice, is_empty, is_lost, shown
+from mixpanel_wh.config.mistakes import Place
+from mixpanel_wh.config.project import WarehouseSettings
+from mixpanel_wh.config.sections import Section, read_section
+from mixpanel_wh.config.source import Entries, Node
+
+TYPES = Choice(tuple(WAREHOUSE_FIELDS), "a type of warehouse")
+PATHS = ("path", "staging_path")
+
+
+def read_warehouse(name: str, node: Node, place: Place, folder: Path) -> WarehouseSettings | None:
+    """The settings, or None when anything about them is wrong; relative paths begin in `folder`."""
+    if not isinstance(node, Entries):
+        if not is_lost(node):
+            found = "nothing" if is_empty(node) else shown(node)
+            place.wrong(node.line, f"{found} is not a warehouse; write a mapping with type and its settings")
+        return None
+    before = len(place.mistakes.found)
+    if "type" not in node.nodes:
+        place.under("type").wrong(node.line, f"missing; write one of {', '.join(WAREHOUSE_FIELDS)}")
+        return None
+    kind = TYPES.read(node.nodes["type"], place.under("type"))
+    if kind is None:
+        return None
+    section = read_section(node, WAREHOUSE_FIELDS[kind], place, f"a {kind} warehouse")
+    values = {key: _absolute(value, folder) if key in PATHS else value for key, value in section.values.items()}
+    _check_staging(section, values)
+    if len(place.mistakes.found) > before or not section.is_whole:
+        return None
+    return WarehouseSettings(name, kind, {key: value for key, value in values.items() if key != "type"})
+
+
+def _absolute(path: str, folder: Path) -> str:
+    return os.path.normpath(folder / Path(path).expanduser())
+
+
+def _check_staging(section: Section, values: dict[str, object]) -> None:
+    if section.get("read_only") and not section.given("staging_path"):
+        section.wrong("staging_path", "missing; with read_only, name another file that holds the staging schema")
+    if "staging_path" in values and values["staging_path"] == values.get("path"):
+        section.wrong("staging_path", "this is the warehouse itself; name another file, or take this key away")
