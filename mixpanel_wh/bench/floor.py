@@ -17,9 +17,9 @@ import requests
 from isal import igzip
 
 from mixpanel_wh.engine.batches import Batch, Encoded, pack
-from mixpanel_wh.warehouses.duckdb import ROWS_PER_RECORD_BATCH, STREAM_MEMORY
+from mixpanel_wh.warehouses.duckdb import ROWS_PER_RECORD_BATCH
 
-RECORDS, LEVEL, UNDERWAY = 2_000, 1, 8
+RECORDS, LEVEL, UNDERWAY, MEMORY = 2_000, 1, 8, '96MiB'
 _local = threading.local()
 
 
@@ -42,7 +42,7 @@ def _send(batch: Batch, url: str) -> None:
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     with duckdb.connect(str(path), read_only=True) as connection:
-        connection.execute(f"SET memory_limit = '{STREAM_MEMORY}'")
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
         yield from connection.sql("FROM events").to_arrow_reader(ROWS_PER_RECORD_BATCH)
 
 

@@ -4,11 +4,15 @@ A record batch of N rows becomes one contiguous buffer: row i's bytes are `data[
 for a row that was rejected. A request body is a slice of that buffer, so nothing is joined or copied.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CONTROL_PREFIX = "_mp_"
 KEY = "_mp_key"
@@ -85,7 +89,7 @@ class Batch:
         """The positions of the rows that hold at least one record, in order."""
         return [i for i in range(self.start, self.stop) if self.offsets[i] != self.offsets[i + 1]]
 
-    def halves(self) -> tuple["Batch", "Batch"]:
+    def halves(self) -> tuple[Batch, Batch]:
         """The batch cut in two; a batch of one row cannot be cut (ValueError)."""
         if self.stop - self.start < 2:
             raise ValueError("a batch of one row cannot be halved")
@@ -95,12 +99,15 @@ class Batch:
 
 def buffers(lines: pa.Array) -> tuple[memoryview, memoryview]:
     """The data and the offsets (`len(lines) + 1` of them) behind a string or large_string array without copying."""
+    import pyarrow as pa
+
     large = pa.types.is_large_string(lines.type) or pa.types.is_large_binary(lines.type)
-    width, code = (8, "q") if large else (4, "i")
+    width = 8 if large else 4
     _, offsets, data = lines.buffers()
     whole = memoryview(offsets).cast("B") if offsets else memoryview(bytes(width))
-    cut = whole[lines.offset * width : (lines.offset + len(lines) + 1) * width].cast(code)
-    return memoryview(data).cast("B") if data else memoryview(b""), cut
+    cut = whole[lines.offset * width : (lines.offset + len(lines) + 1) * width]
+    places = cut.cast("q") if large else cut.cast("i")
+    return memoryview(data).cast("B") if data else memoryview(b""), places
 
 
 def pack(encoded: Encoded, max_records: int, max_bytes: int) -> Iterator[Batch]:

@@ -3,16 +3,19 @@
 The engine knows no SQL, no driver and no HTTP; what implements a port knows nothing of modes, leases or threads.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mixpanel_wh.engine.batches import Batch, Encoded, Framing
 from mixpanel_wh.engine.spec import SyncSpec, TableName
 from mixpanel_wh.engine.state import Checkpoint, Lease, Pending, SyncState
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,17 @@ class Window:
     upto: str | None
     rows: int
     unread: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a table, for backfills and samples: rows whose moment in `column` lies in [since, before), and at most
+    `rows` of them. `since` and `before` are milliseconds since the epoch; None means no such bound."""
+
+    column: str | None = None
+    since: int | None = None
+    before: int | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,17 +117,19 @@ class Tables(Protocol):
     def describe(self, table: TableName) -> Table:
         """Columns and kind; SourceError when there is no such table."""
 
-    def count(self, spec: SyncSpec) -> int:
-        """How many rows the table has."""
+    def count(self, spec: SyncSpec, part: Part | None = None) -> int:
+        """How many rows the table, or a part of it, has."""
 
-    def verify_keys(self, spec: SyncSpec, window: Window | None = None) -> None:
+    def verify_keys(self, spec: SyncSpec, window: Window | Part | None = None) -> None:
         """DuplicateKeys when a row key that must be unique is not, unless the sync rejects such rows."""
 
     def window(self, spec: SyncSpec, after: str | None) -> Window:
         """The window from `after` to the high-water mark of now; its bounds are the column's values as text."""
 
-    def read(self, spec: SyncSpec, window: Window | None = None, sample: int | None = None) -> Iterator[pa.RecordBatch]:
-        """Stream the table (or a window of it, or its first `sample` rows) with control columns in front."""
+    def read(
+        self, spec: SyncSpec, window: Window | Part | None = None, sample: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream the table (or a window or a part of it, or its first `sample` rows), control columns in front."""
 
     def fingerprint(self, spec: SyncSpec) -> str:
         """A 128-bit content hash of what would be sent, independent of row order, stable between releases."""
@@ -125,8 +141,9 @@ class Tables(Protocol):
 class Snapshots(Protocol):
     """Finds what changed in a table since the last committed snapshot, and keeps the snapshot."""
 
-    def stage(self, spec: SyncSpec, pending: Pending) -> Pending:
-        """Write the changes to the change table of the sync; returns `pending` with its counts.
+    def stage(self, spec: SyncSpec, pending: Pending, part: Part | None = None) -> Pending:
+        """Write the changes to the change table of the sync; returns `pending` with its counts. With a `part`, which
+        is cut by the event's time, only changes to events inside it: what moved out of it stays as it was.
 
         DuplicateKeys when the row key is not unique, unless the sync rejects such rows.
         """

@@ -16,7 +16,7 @@ from mixpanel_wh.engine.lease import LeaseKeeper
 from mixpanel_wh.engine.modes import steps_for
 from mixpanel_wh.engine.modes.steps import Steps
 from mixpanel_wh.engine.pipeline import Answered, Delivery
-from mixpanel_wh.engine.ports import Mixpanel, Table, Warehouse
+from mixpanel_wh.engine.ports import Mixpanel, Part, Table, Warehouse
 from mixpanel_wh.engine.result import RunResult
 from mixpanel_wh.engine.spec import Limit, SyncSpec
 from mixpanel_wh.engine.state import Checkpoint, Pending
@@ -28,10 +28,15 @@ REJECTIONS_HELD = 50_000
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a person may ask of one run. `accept_guards` lets it pass the limits on deletes, changes and rejections."""
+    """What a person may ask of one run. `accept_guards` lets it pass the limits on deletes, changes and rejections.
+
+    With a `part` only those rows are looked at, and no cursor moves; with `full_resync` too, they are sent whether they
+    changed or not.
+    """
 
     full_resync: bool = False
     accept_guards: bool = False
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class _Run:
         self.options, self.on_progress = options, on_progress
         self.run_id = uuid4().hex
         self.started_at = datetime.now(UTC)
-        self.steps: Steps = steps_for(spec, warehouse)
+        self.steps: Steps = steps_for(spec, warehouse, options.part, options.full_resync)
         self.tally = Tally(spec, self.run_id)
         self.lease = LeaseKeeper(spec.name, self.run_id, warehouse.state)
         self._saved = time.monotonic()
@@ -90,6 +95,8 @@ class _Run:
             table = self._described()
             state = self.warehouse.state.load(self.spec.name)
             checkpoint, pending = state.checkpoint, state.pending
+            if not self.steps.keeps_state:
+                return self._sent_apart(table, checkpoint)
             if pending and (pending.stopped or self.options.full_resync):
                 self._give_up(pending)
                 pending = None
@@ -100,6 +107,13 @@ class _Run:
                 checkpoint = self._pass(table, checkpoint, self.steps.resume(pending))
             self._pass(table, checkpoint, self._planned(table, checkpoint))
             return self.tally.result("succeeded", self.steps.note)
+
+    def _sent_apart(self, table: Table, checkpoint: Checkpoint) -> RunResult:
+        """Send rows beside the state: whatever was pending stays pending."""
+        pending = self._planned(table, checkpoint)
+        if pending.rows:
+            self._deliver(table, checkpoint, pending)
+        return self.tally.result("succeeded", self.steps.note)
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
@@ -209,7 +223,8 @@ class _Run:
         with self.warehouse.transaction():
             for rows in self._held:
                 self.warehouse.state.reject(self.spec.name, pending.run_id, rows)
-            self.warehouse.state.save_pending(self.spec.name, pending)
+            if self.steps.keeps_state:
+                self.warehouse.state.save_pending(self.spec.name, pending)
         self._held.clear()
         self._saved = time.monotonic()
 

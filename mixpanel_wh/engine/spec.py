@@ -82,6 +82,16 @@ class DefaultRejectLimit(Limit):
 
 
 @dataclass(frozen=True)
+class Partitions:
+    """How the events of a sync are cut for backfills: by the `every` (day or hour) of the moment in `column`, which is
+    the event's time or the insert time, from `start` on. Days begin at midnight in the sync's time zone."""
+
+    every: str
+    column: str
+    start: datetime
+
+
+@dataclass(frozen=True)
 class SyncSpec:
     """A sync: one table kept in step with one record type in one mode.
 
@@ -129,6 +139,8 @@ class SyncSpec:
     group: str | None = None
     owners: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
+    partitions: Partitions | None = None
+    after_upstream: bool = False
 
     @property
     def id_column(self) -> str | None:

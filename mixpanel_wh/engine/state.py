@@ -40,7 +40,8 @@ class Pending:
     `after` and `upto` bound an Append window (after, upto]. `staged` says that the changes to send stand in the
     warehouse's change table, with `rows` in it and the three counts. `acknowledged` is how many staged rows, from
     the first on, Mixpanel has answered; `accepted` and `rejected` divide them. `stopped` says that a guard ended
-    the run: the next one settles what was answered and starts anew.
+    the run: the next one settles what was answered and starts anew. `partial` says that only the changes of a part
+    of the table are staged.
     """
 
     run_id: str
@@ -59,6 +60,7 @@ class Pending:
     fingerprint: str | None = None
     properties: tuple[str, ...] = ()
     stopped: bool = False
+    partial: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready values."""

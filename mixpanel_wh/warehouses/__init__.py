@@ -1,10 +1,14 @@
 """The warehouses: one file each for its dialect and its driver, over shared SQL for reading, snapshots and state."""
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mixpanel_wh.engine.errors import ConfigError
-from mixpanel_wh.engine.ports import Warehouse
+
+if TYPE_CHECKING:
+    from mixpanel_wh.engine.ports import Warehouse
 
 WAREHOUSES: dict[str, str] = {
     "duckdb": "mixpanel_wh.warehouses.duckdb",
@@ -22,3 +26,14 @@ def open_warehouse(kind: str, settings: dict[str, Any]) -> Warehouse:
     module = import_module(WAREHOUSES[kind])
     warehouse: Warehouse = module.connect(settings)
     return warehouse
+
+
+OBSERVING: dict[str, dict[str, Any]] = {
+    "duckdb": {"observe": True, "lock_timeout": 1},
+}
+"""Settings, by kind, that open a warehouse for a look at its state only: nothing is written, nobody is kept out."""
+
+
+def observe_warehouse(kind: str, settings: dict[str, Any]) -> Warehouse:
+    """The same for a look at its state: nothing is written and nothing is waited for long."""
+    return open_warehouse(kind, settings | OBSERVING.get(kind, {}))

@@ -4,6 +4,8 @@ One process may write a DuckDB file at a time. A file that somebody else holds i
 `read_only` the source is never locked for others, and the staging schema stands in a file of its own.
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 import threading
@@ -12,10 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
 from mixpanel_wh.engine.errors import ConfigError, SourceError, StagingError, WarehouseUnavailable
 from mixpanel_wh.engine.ports import Column, Table
@@ -28,8 +29,15 @@ from mixpanel_wh.warehouses.staging import Staging
 from mixpanel_wh.warehouses.state import SqlState
 from mixpanel_wh.warehouses.tables import SqlTables
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 ROWS_PER_RECORD_BATCH = 32_768
-STREAM_MEMORY = "192MiB"  # what plain reading may keep cached: its blocks are not read twice
+SMALLEST_RECORD_BATCH = 64
+RECORD_BATCH_BYTES = 16 * 1024 * 1024
+SAMPLE_ROWS = 256
+# What plain reading may keep cached, since its blocks are not read twice; each column needs some of its own.
+LEAN_MIB, LEAN_MIB_A_COLUMN = 32, 2
 STAGING_CATALOGUE = "mixpanel_staging"
 ROWS_CATALOGUE = "mixpanel_rows"
 KINDS = {
@@ -202,20 +210,29 @@ class DuckDBSession:
             cursor.execute("SET TimeZone = 'UTC'")
             for name, value in (parameters or {}).items():
                 cursor.execute(f"SET VARIABLE mp_{name} = ?", [value])
-            with self._little_memory() if plain else nullcontext():
-                yield from cursor.sql(sql).to_arrow_reader(ROWS_PER_RECORD_BATCH)
-        except duckdb.Error as error:
+            query = cursor.sql(sql)
+            rows = self._rows_a_batch(query) if plain else ROWS_PER_RECORD_BATCH
+            with self.lean(LEAN_MIB + LEAN_MIB_A_COLUMN * len(query.columns)) if plain else nullcontext():
+                yield from query.to_arrow_reader(rows)
+        except (duckdb.Error, OSError) as error:  # Arrow's reader passes an error in the middle on as an OSError
             raise _explained(error) from error
         finally:
             cursor.close()
 
+    def _rows_a_batch(self, query: duckdb.DuckDBPyRelation) -> int:
+        """So many rows as make a record batch of the usual size, going by the first ones."""
+        first = query.limit(SAMPLE_ROWS).to_arrow_table()
+        each = first.nbytes / max(1, first.num_rows)
+        return int(min(ROWS_PER_RECORD_BATCH, max(SMALLEST_RECORD_BATCH, RECORD_BATCH_BYTES / max(1.0, each))))
+
     @contextmanager
-    def _little_memory(self) -> Iterator[None]:
-        """Keep DuckDB's cache small while tables are streamed, or it grows to the size of the table."""
+    def lean(self, mebibytes: int) -> Iterator[None]:
+        """Keep DuckDB's cache small, or it grows to the size of the table that is read."""
         with self.lock:
             if not self.streams:
-                self.usual_memory = str(self.connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0])
-                self._limit_memory(STREAM_MEMORY)
+                found = self.connection.execute("SELECT current_setting('memory_limit')").fetchall()
+                self.usual_memory = str(found[0][0])
+                self._limit_memory(f"{mebibytes}MiB")
             self.streams += 1
         try:
             yield
@@ -232,6 +249,8 @@ class DuckDBSession:
 
     def insert(self, table: str, rows: Sequence[pa.RecordBatch]) -> None:
         """Add Arrow rows to a table, columns matched by name."""
+        import pyarrow as pa
+
         with self.lock:
             added = pa.Table.from_batches(list(rows))
             self.connection.register("_mp_added", added)
@@ -251,7 +270,8 @@ class DuckDBSession:
                     self.execute("COMMIT")
             except BaseException:
                 if self.depth == 1:
-                    self.connection.rollback()
+                    with suppress(duckdb.Error):  # the first error is the one to tell
+                        self.connection.rollback()
                 raise
             finally:
                 self.depth -= 1
@@ -334,7 +354,7 @@ def _open(path: Path, read_only: bool, lock_timeout: float) -> duckdb.DuckDBPyCo
         try:
             return duckdb.connect(str(path), read_only=read_only)
         except duckdb.Error as error:
-            if "lock" not in str(error).lower():
+            if "could not set lock" not in str(error).lower():
                 raise WarehouseUnavailable(f"cannot open {path}: {str(error).splitlines()[0]}") from error
             if time.monotonic() > deadline:
                 raise WarehouseUnavailable(
@@ -346,19 +366,23 @@ def _open(path: Path, read_only: bool, lock_timeout: float) -> duckdb.DuckDBPyCo
 
 def connect(settings: dict[str, Any]) -> DuckDBWarehouse:
     """Open a DuckDB file. Settings: `path`, `staging_schema` ("mixpanel"), `read_only` (False), `staging_path`,
-    `lock_timeout` (seconds, 10), `create` (False: a missing file is an error)."""
-    path = Path(settings["path"])
-    read_only, staging_path = bool(settings.get("read_only", False)), settings.get("staging_path")
+    `lock_timeout` (seconds, 10), `create` (False: a missing file is an error), `observe` (False; True opens everything
+    read-only, the staging schema too, so that a look at the state changes no file)."""
+    path, observe = Path(settings["path"]), bool(settings.get("observe", False))
+    read_only, staging_path = observe or bool(settings.get("read_only", False)), settings.get("staging_path")
     if not path.exists() and not settings.get("create", False):
         raise WarehouseUnavailable(f"there is no DuckDB file at {path}: check the path of the warehouse")
     connection = _open(path, read_only, float(settings.get("lock_timeout", 10)))
     session, dialect = DuckDBSession(connection), DuckDBDialect()
     session.execute("SET TimeZone = 'UTC'")
+    session.execute("SET enable_progress_bar = false")  # it would draw over what we print
     schema = str(settings.get("staging_schema", "mixpanel"))
     if staging_path:
         if Path(staging_path).resolve() == path.resolve():
             raise ConfigError([f"staging_path {staging_path} is the warehouse itself: name another file"])
-        session.execute(f"ATTACH {dialect.literal(str(staging_path))} AS {STAGING_CATALOGUE}")
+        if not observe or Path(staging_path).exists():
+            access = "READ_ONLY" if observe else "READ_WRITE"
+            session.execute(f"ATTACH {dialect.literal(str(staging_path))} AS {STAGING_CATALOGUE} ({access})")
     parts = (STAGING_CATALOGUE, schema) if staging_path else (schema,)
     return assemble(session, dialect, parts)
 

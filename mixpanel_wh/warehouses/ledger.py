@@ -1,13 +1,17 @@
 """The ledger of Append: which rows near the cursor were sent, by their keys."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import pyarrow as pa
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.ports import Window
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.warehouses.tables import SqlTables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass
@@ -32,8 +36,10 @@ class SqlLedger:
 
     def remember(self, spec: SyncSpec, rows: pa.RecordBatch) -> None:
         """Add sent rows (`_mp_key`, `_mp_insert_time`) to the pending part."""
+        import pyarrow.compute as pc
+
         named = rows.select([batches.KEY, batches.INSERT_TIME])
-        pending = named.append_column("pending", pa.repeat(True, named.num_rows))
+        pending = named.append_column("pending", pc.is_valid(named.column(batches.KEY)))
         self.tables.staging.session.insert(self._table(spec), [pending])
 
     def settle(self, spec: SyncSpec, window: Window) -> None:

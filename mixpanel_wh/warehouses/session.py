@@ -1,10 +1,13 @@
 """One open SQL connection as the shared SQL sees it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Parameters = Mapping[str, Any]
 
@@ -21,6 +24,10 @@ class Session(Protocol):
     def stream(self, sql: str, parameters: Parameters | None = None, plain: bool = True) -> Iterator[pa.RecordBatch]:
         """Run a query and stream its answer; other statements may run meanwhile. `plain` says that no row waits for
         another: the warehouse need not hold many rows."""
+
+    def lean(self, mebibytes: int) -> AbstractContextManager[None]:
+        """Statements inside read much and need to hold little: a database that runs in this process uses at most so
+        much memory for them."""
 
     def insert(self, table: str, rows: Sequence[pa.RecordBatch]) -> None:
         """Add Arrow rows to a table, columns matched by name; `table` is quoted already."""

@@ -9,16 +9,22 @@ The changed rows are copied, whole, into the change table of the sync in the sam
 run, so that a crash can neither lose nor alter what is to be sent.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.errors import SourceError
+from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.tables import DUPLICATE, ORDINAL_KEY, SqlTables, duplicate_keys
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BUCKET, HASH = "_mp_bucket", "_mp_hash"
 IDENTITY = (batches.EVENT, batches.TIME, batches.USER, batches.DEVICE)
@@ -59,16 +65,17 @@ class HashSnapshots:
         kinds = ("snapshot", "fingerprints", "fresh", "changes")
         return _Names(*(self.tables.staging.table(kind, spec.name) for kind in kinds))
 
-    def stage(self, spec: SyncSpec, pending: Pending) -> Pending:
+    def stage(self, spec: SyncSpec, pending: Pending, part: Part | None = None) -> Pending:
         """Write the changes to the change table of the sync; returns `pending` with its counts."""
+        pending = replace(pending, staged=True, partial=part is not None)
         projection, names = self.tables.projection(spec), self._names(spec)
         buckets, trusted = self._prepare(projection, names)
         self._fingerprint(projection, names, buckets)
         where = self._changed_buckets(names) if trusted else "TRUE"
         if trusted and not self._count(f"{names.fresh} WHERE changed"):
             self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} VARCHAR)")
-            return replace(pending, staged=True)
-        self._write_changes(projection, names, buckets, where)
+            return pending
+        self._write_changes(projection, names, buckets, where, part)
         return self._counted(names, pending)
 
     def read(self, spec: SyncSpec, pending: Pending) -> Iterator[pa.RecordBatch]:
@@ -88,7 +95,7 @@ class HashSnapshots:
             if settle:
                 self._execute(f"DELETE FROM {names.fingerprints}")
         if not settle:
-            self._apply_fingerprints(names)
+            self._apply_fingerprints(names, pending.partial)
         self.discard(spec)
 
     def forget(self, spec: SyncSpec) -> None:
@@ -194,32 +201,48 @@ class HashSnapshots:
         repeated = f"{projection.key} IS NOT NULL AND count(*) OVER (PARTITION BY {projection.key}) > 1"
         return f", CASE WHEN {repeated} THEN {self.tables.dialect.literal(DUPLICATE)} END AS {batches.FAULT}"
 
-    def _write_changes(self, projection: Projection, names: _Names, buckets: int, where: str) -> None:
+    def _write_changes(
+        self, projection: Projection, names: _Names, buckets: int, where: str, part: Part | None
+    ) -> None:
         """Inserts and updates with their payload, then deletes, into the change table."""
         first = not self._count(f"(SELECT 1 FROM {names.snapshot} LIMIT 1) AS s")
         self._refuse_bad_keys(projection, buckets, where)
-        parameters = dict(projection.parameters)
+        inside, bounds = self._inside(projection.spec, part)
+        parameters = {**projection.parameters, **bounds}
         current = self._current(projection, buckets, where, payload=True)
-        self._execute(self._inserts(projection, names, current, where, first), parameters)
+        self._execute(self._inserts(projection, names, current, where, first, inside), parameters)
         if not first:
             present = self._current(projection, buckets, where, payload=False)
-            self._execute(self._deletes(projection, names, present, where), parameters)
+            self._execute(self._deletes(projection, names, present, where, inside), parameters)
 
-    def _inserts(self, projection: Projection, names: _Names, current: str, where: str, first: bool) -> str:
+    def _inside(self, spec: SyncSpec, part: Part | None) -> tuple[str, dict[str, object]]:
+        """A condition on a table `{0}` that holds inside the part, with its parameters."""
+        if part is None:
+            return "TRUE", {}
+        if part.column != spec.time_column:
+            raise SourceError(f"sync {spec.name}: mirror is cut into parts by its time column, {spec.time_column}")
+        given: dict[str, object] = {"since": part.since, "before": part.before}
+        parameter = self.tables.dialect.parameter
+        moment = f"{{0}}.{batches.TIME}"
+        return f"{moment} >= {parameter('since')} AND {moment} < {parameter('before')}", given
+
+    def _inserts(
+        self, projection: Projection, names: _Names, current: str, where: str, first: bool, inside: str
+    ) -> str:
         shown = "".join(f", c.{alias}" for alias, _ in projection.identity) + projection.select_payload("c.")
         if first:
             old = "".join(f", CAST(NULL AS {'BIGINT' if a == batches.TIME else 'VARCHAR'}) AS {o}"
                           for a, o in OLD.items())  # fmt: skip
             return (
                 f"CREATE TABLE {names.changes} AS SELECT 'insert' AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, c.{HASH}, "
-                f"c.{batches.KEY}{old}{shown} FROM ({current}) AS c"
+                f"c.{batches.KEY}{old}{shown} FROM ({current}) AS c WHERE {inside.format('c')}"
             )
         op = f"CASE WHEN s.{batches.KEY} IS NULL THEN 'insert' ELSE 'update' END"
         return (
             f"CREATE TABLE {names.changes} AS SELECT {op} AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, c.{HASH}, "
             f"c.{batches.KEY}{self._old()}{shown} FROM ({current}) AS c LEFT JOIN "
             f"(SELECT * FROM {names.snapshot} WHERE {where}) AS s ON c.{batches.KEY} = s.{batches.KEY} "
-            f"WHERE s.{batches.KEY} IS NULL OR s.{HASH} IS NULL OR c.{HASH} <> s.{HASH}"
+            f"WHERE (s.{batches.KEY} IS NULL OR s.{HASH} IS NULL OR c.{HASH} <> s.{HASH}) AND {inside.format('c')}"
         )
 
     def _old(self) -> str:
@@ -228,11 +251,11 @@ class HashSnapshots:
         key = f"CASE WHEN {delivered} THEN s.{batches.KEY} END AS {batches.OLD_KEY}"
         return f", {key}" + "".join(f", s.{alias} AS {OLD[alias]}" for alias in IDENTITY)
 
-    def _deletes(self, projection: Projection, names: _Names, present: str, where: str) -> str:
+    def _deletes(self, projection: Projection, names: _Names, present: str, where: str, inside: str) -> str:
         columns = f"{batches.OP}, {BUCKET}, {batches.KEY}, " + ", ".join(OLD.values())
         return (
             f"INSERT INTO {names.changes} ({columns}) SELECT 'delete', s.{BUCKET}, s.{batches.KEY}{self._old()} "
-            f"FROM {names.snapshot} AS s WHERE {where} AND s.{batches.KEY} NOT IN "
+            f"FROM {names.snapshot} AS s WHERE {where} AND {inside.format('s')} AND s.{batches.KEY} NOT IN "
             f"(SELECT {batches.KEY} FROM ({present}) AS p WHERE {batches.KEY} IS NOT NULL)"
         )
 
@@ -283,7 +306,11 @@ class HashSnapshots:
             f"FROM {names.changes} WHERE {batches.OP} <> 'delete' AND {batches.KEY} IS NOT NULL AND {wanted}", run,
         )  # fmt: skip
 
-    def _apply_fingerprints(self, names: _Names) -> None:
+    def _apply_fingerprints(self, names: _Names, partial: bool) -> None:
+        """Keep today's fingerprints of the buckets that differed; none of them after a part, which leaves changes
+        behind in its buckets."""
         self._execute(f"DELETE FROM {names.fingerprints} WHERE {self._changed_buckets(names)}")
+        if partial:
+            return
         fresh = f"SELECT {BUCKET}, n, x FROM {names.fresh} WHERE changed AND n IS NOT NULL"
         self._execute(f"INSERT INTO {names.fingerprints} {fresh}")

@@ -1,14 +1,17 @@
 """Checkpoints, pending runs, leases, rejections and run results, as tables of the staging schema."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from mixpanel_wh.engine.state import Checkpoint, Lease, Pending, SyncState
 from mixpanel_wh.warehouses.staging import Staging
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def _now() -> str:
@@ -44,6 +47,8 @@ class SqlState:
 
     def reject(self, sync: str, run_id: str, rejected: pa.RecordBatch) -> None:
         """Add rejections: `row_key`, `column`, `reason`, `origin` (text)."""
+        import pyarrow as pa
+
         rows = rejected.num_rows
         fixed = {"sync": sync, "run_id": run_id, "rejected_at": _now()}
         columns = {name: pa.repeat(pa.scalar(value), rows) for name, value in fixed.items()}

@@ -1,19 +1,24 @@
 """Reading source tables: whole, by Append window, or a sample, with control columns in front."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.errors import DuplicateKeys, SourceError
-from mixpanel_wh.engine.ports import Table, Window
+from mixpanel_wh.engine.ports import Part, Table, Window
 from mixpanel_wh.engine.spec import SyncSpec, TableName
 from mixpanel_wh.warehouses.catalogue import Catalogue
 from mixpanel_wh.warehouses.dialect import Dialect
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.staging import Staging
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+GROUPING_MIB = 224  # enough to tell some hundred million keys apart with the rest on disk
 DUPLICATE = "the row key is not unique in the table"
 Query = tuple[str, dict[str, object]]
 
@@ -52,26 +57,40 @@ class SqlTables:
         """The select expressions of a sync over its table as it is now."""
         return Projection(spec, self.describe(spec.table), self.dialect)
 
-    def count(self, spec: SyncSpec) -> int:
-        """How many rows the table has."""
-        found = self.staging.session.rows(f"SELECT count(*) FROM {self.projection(spec).source}")
-        return int(found[0][0])
+    def count(self, spec: SyncSpec, part: Part | None = None) -> int:
+        """How many rows the table, or a part of it, has."""
+        projection = self.projection(spec)
+        where, parameters = self._range(projection, part)
+        found = self.staging.session.rows(f"SELECT count(*) FROM {projection.source} WHERE {where}", parameters)
+        rows = int(found[0][0])
+        return rows if part is None or part.rows is None else min(rows, part.rows)
 
-    def verify_keys(self, spec: SyncSpec, window: Window | None = None) -> None:
+    def verify_keys(self, spec: SyncSpec, window: Window | Part | None = None) -> None:
         """DuplicateKeys, with a count and samples, when a row key that must be unique is not (NULL keys apart)."""
         projection = self.projection(spec)
         if not projection.needs_unique_keys or spec.on_duplicate_key == "reject":
             return
         where, parameters = self._range(projection, window)
-        quoted = [self.dialect.quote(name) for name in spec.key_columns]
-        names, filled = ", ".join(quoted), " AND ".join(f"{name} IS NOT NULL" for name in quoted)
-        repeated = (
-            f"SELECT {names} FROM {projection.source} WHERE {filled} AND ({where}) GROUP BY {names} HAVING count(*) > 1"
-        )
-        sql = f"SELECT count(*) OVER (), {names} FROM ({repeated}) AS repeated LIMIT 3"
+        names = [self.dialect.quote(name) for name in spec.key_columns]
+        chosen = " AND ".join([*(f"{name} IS NOT NULL" for name in names), f"({where})"])
+        if self._hashes_differ(projection, names, chosen, parameters):
+            return
+        listed = ", ".join(names)
+        repeated = f"SELECT {listed} FROM {projection.source} WHERE {chosen} GROUP BY {listed} HAVING count(*) > 1"
+        sql = f"SELECT count(*) OVER (), {listed} FROM ({repeated}) AS repeated LIMIT 3"
         found = self.staging.session.rows(sql, parameters)
         if found:
             raise duplicate_keys(spec, int(found[0][0]), [row[1:] for row in found])
+
+    def _hashes_differ(
+        self, projection: Projection, names: list[str], chosen: str, parameters: dict[str, object]
+    ) -> bool:
+        """Whether all keys have different fast hashes, and so are different: half the cost of comparing the keys."""
+        hashed = self.dialect.fast_hash(names)
+        sql = f"SELECT count(*), count(DISTINCT {hashed}) FROM {projection.source} WHERE {chosen}"
+        with self.staging.session.lean(GROUPING_MIB):
+            rows, hashes = self.staging.session.rows(sql, parameters)[0]
+        return bool(rows == hashes)
 
     def fingerprint(self, spec: SyncSpec) -> str:
         """A 128-bit content hash of what would be sent, independent of row order."""
@@ -92,8 +111,10 @@ class SqlTables:
         found = self.staging.session.rows(*self._counting(projection, window))
         return replace(window, rows=int(found[0][0]))
 
-    def read(self, spec: SyncSpec, window: Window | None = None, sample: int | None = None) -> Iterator[pa.RecordBatch]:
-        """Stream the table, a window of it, or its first `sample` rows."""
+    def read(
+        self, spec: SyncSpec, window: Window | Part | None = None, sample: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream the table, a window or a part of it, or its first `sample` rows."""
         limit = f" LIMIT {int(sample)}" if sample is not None else ""
         sql, parameters = self._selected(self.projection(spec), window, limit)
         yield from self.staging.session.stream(sql, parameters, plain=" OVER (" not in sql)
@@ -105,7 +126,7 @@ class SqlTables:
         sql, parameters = self._selected(projection, window)
         return f"SELECT count(*) FROM ({sql}) AS selected", parameters
 
-    def _selected(self, projection: Projection, window: Window | None, limit: str = "") -> Query:
+    def _selected(self, projection: Projection, window: Window | Part | None, limit: str = "") -> Query:
         """The rows to send: the named rows of the range, without those near the cursor that the ledger knows."""
         where, parameters = self._range(projection, window)
         named = self._named(projection, where, limit, window)
@@ -115,7 +136,7 @@ class SqlTables:
         unknown = f"{batches.KEY} IS NOT NULL AND {batches.KEY} NOT IN ({known})"
         return f"SELECT * FROM ({named}) AS named WHERE {batches.NEW} OR ({unknown})", parameters
 
-    def _named(self, projection: Projection, where: str, limit: str, window: Window | None) -> str:
+    def _named(self, projection: Projection, where: str, limit: str, window: Window | Part | None) -> str:
         key, flags = projection.key, self._flags(projection, window)
         flagged = "".join(f", {sql} AS {alias}" for alias, sql in flags)
         rest = f"{projection.select_identity()}{flagged}{projection.select_payload()}"
@@ -158,9 +179,9 @@ class SqlTables:
         seconds = projection.spec.lookback.total_seconds()
         return self.dialect.earlier(self._bound(projection, name), self.dialect.kind(column), seconds)
 
-    def _flags(self, projection: Projection, window: Window | None) -> list[tuple[str, str]]:
+    def _flags(self, projection: Projection, window: Window | Part | None) -> list[tuple[str, str]]:
         """Which rows the ledger must remember (from `upto - lookback` on), and which lie after the cursor."""
-        if window is None or window.upto is None:
+        if not isinstance(window, Window) or window.upto is None:
             return []
         column = self._insert_time(projection)
         flags = [(batches.NEAR, f"{column} >= {self._earlier(projection, 'upto')}"), (batches.INSERT_TIME, column)]
@@ -168,12 +189,26 @@ class SqlTables:
             flags.append((batches.NEW, f"{column} > {self._bound(projection, 'after')}"))
         return flags
 
-    def _asks_ledger(self, projection: Projection, window: Window | None) -> bool:
-        return bool(window and window.after is not None and self.staging.exists("ledger", projection.spec.name))
+    def _asks_ledger(self, projection: Projection, window: Window | Part | None) -> bool:
+        asked = isinstance(window, Window) and window.after is not None
+        return asked and self.staging.exists("ledger", projection.spec.name)
 
-    def _range(self, projection: Projection, window: Window | None) -> Query:
-        """The insert times that may hold rows to send; everything where there is no window."""
+    def _moments(self, projection: Projection, part: Part, parameters: dict[str, object]) -> Query:
+        """The moments of a part."""
+        if part.column is None:
+            return "TRUE", parameters
+        column = projection.column(part.column)
+        moment = self.dialect.epoch_ms(self.dialect.quote(column.name), self.dialect.kind(column))
+        bounds = {"since": (">=", part.since), "before": ("<", part.before)}
+        given = {name: (sign, value) for name, (sign, value) in bounds.items() if value is not None}
+        where = [f"{moment} {sign} {self.dialect.parameter(name)}" for name, (sign, _) in given.items()]
+        return " AND ".join(where) or "TRUE", parameters | {name: value for name, (_, value) in given.items()}
+
+    def _range(self, projection: Projection, window: Window | Part | None) -> Query:
+        """The insert times that may hold rows to send, or a part; everything where there is neither."""
         parameters: dict[str, object] = dict(projection.parameters)
+        if isinstance(window, Part):
+            return self._moments(projection, window, parameters)
         if window is None or window.upto is None:
             return "TRUE", parameters
         column = self._insert_time(projection)

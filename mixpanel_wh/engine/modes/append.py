@@ -39,6 +39,8 @@ class Append(Steps):
 
     def answered(self, pending: Pending, part: Answered) -> None:
         """Remember the rows near the window's end, rejected ones too: they are not to be read again."""
+        if not pc.any(part.batch.column(batches.NEAR)).as_py():
+            return
         named = part.batch.select([batches.KEY, batches.INSERT_TIME])
         named = named.filter(pc.and_(part.batch.column(batches.NEAR), pc.is_valid(named.column(batches.KEY))))
         if named.num_rows:

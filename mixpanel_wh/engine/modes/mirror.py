@@ -15,7 +15,7 @@ class Mirror(Steps):
     def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """Stage the changes and write the pending run in one transaction."""
         with self.warehouse.transaction():
-            staged = self.warehouse.snapshots.stage(self.spec, pending)
+            staged = self.warehouse.snapshots.stage(self.spec, pending, self.part)
             self.warehouse.state.save_pending(self.spec.name, staged)
         return staged
 

@@ -3,21 +3,25 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pyarrow as pa
 
 from mixpanel_wh.engine.pipeline import Answered
-from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh.engine.ports import Part, Warehouse
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Checkpoint, Pending
 
 
 @dataclass
 class Steps(ABC):
-    """One sync's steps in one run. Plans are durable when `plan` returns."""
+    """One sync's steps in one run. Plans are durable when `plan` returns, where the steps keep state at all."""
 
     spec: SyncSpec
     warehouse: Warehouse
+    part: Part | None = None
+    """The rows that the run is about; None for all of them."""
+    keeps_state: ClassVar[bool] = True
     note: str = ""
     """A sentence for the result, when the numbers alone would puzzle a reader."""
 

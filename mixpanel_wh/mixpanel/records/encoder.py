@@ -18,7 +18,7 @@ from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.mixpanel.records.fields import Fields
 from mixpanel_wh.mixpanel.records.json_columns import Reader, is_plain, is_plain_object, members, read_each
-from mixpanel_wh.mixpanel.records.pattern import BAD_COLUMN, MEMBERS, Pattern, Prepared, prepared
+from mixpanel_wh.mixpanel.records.pattern import BAD_COLUMN, MEMBERS, Pattern, Prepared, prepared, text_scalar
 from mixpanel_wh.mixpanel.records.statement import Statement, Statements, run_sql
 from mixpanel_wh.mixpanel.records.values import Scope, Unsendable, is_text, json_text
 
@@ -76,7 +76,7 @@ class SqlEncoder:
         if bad is None:
             return Encoded(lines, None, statement.records_per_row)
         rejected = self._reasons(bad, made, table, statement)
-        return Encoded(pc.if_else(bad, None, lines), rejected, statement.records_per_row)
+        return Encoded(_without(lines, bad), rejected, statement.records_per_row)
 
     def _composed(self, record: Record, pattern: object) -> Statement:
         assert isinstance(pattern, Pattern)
@@ -106,8 +106,8 @@ class SqlEncoder:
         column, reason = (found.column(name).combine_chunks().cast(pa.string()) for name in ("column", "reason"))
         if made.refused:
             column = pc.coalesce(pc.take(table.column(BAD_COLUMN), rows).combine_chunks(), column)
-        size = f"the record is larger than the {self._fields.limits.bytes:,} bytes that Mixpanel takes"
-        return pa.record_batch([rows, keys, column, pc.coalesce(reason, pa.scalar(size))], schema=REJECTED)
+        size = text_scalar(f"the record is larger than the {self._fields.limits.bytes:,} bytes that Mixpanel takes")
+        return pa.record_batch([rows, keys, column, pc.coalesce(reason, size)], schema=REJECTED)
 
     def _read_json(self, made: Prepared) -> None:
         """Bring every JSON column to text that can be spliced, and note the rows whose JSON cannot be sent."""
@@ -172,6 +172,13 @@ class SqlEncoder:
                 mask = pa.array([row in set(bad) for row in range(made.rows)])
                 made.replace_column(column, pc.if_else(mask, None, array), made.shapes[column].form)
         return broken
+
+
+def _without(lines: pa.Array, bad: pa.Array) -> pa.Array:
+    """The lines with the bad ones null and without bytes: a request is cut out by offsets alone."""
+    emptied = pc.if_else(bad, text_scalar("").cast(lines.type), lines)
+    good = pc.invert(bad).buffers()[1]
+    return pa.Array.from_buffers(lines.type, len(lines), [good, *emptied.buffers()[1:]])
 
 
 def _filled(array: pa.Array, where: pa.Array, values: pa.Array) -> pa.Array:

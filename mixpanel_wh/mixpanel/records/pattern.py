@@ -16,7 +16,12 @@ from mixpanel_wh.mixpanel.records.columns import Shape, bounds, is_plain_text, p
 from mixpanel_wh.mixpanel.rules import EARLIEST_MS, FUTURE_MS, IDENTITY_EVENTS, JUNK_IDS, NAME_LENGTH
 
 
-def _texts(values: tuple[str, ...]) -> pa.Array:
+def text_scalar(value: str) -> pa.Scalar:
+    """An Arrow text, made without loading pandas, as `pa.scalar` would."""
+    return texts((value,))[0]
+
+
+def texts(values: tuple[str, ...]) -> pa.Array:
     """An Arrow array of texts, made without loading pandas, as `pa.array` would."""
     joined = "".join(values).encode()
     ends = accumulate((len(value.encode()) for value in values), initial=0)
@@ -30,8 +35,8 @@ TEXT_CONTROLS = (
 TIME_CONTROLS = (batches.TIME, batches.OLD_TIME)
 _NOBODY = (batches.USER, batches.DEVICE, batches.OLD_USER, batches.OLD_DEVICE)
 _WRITTEN = (*_NOBODY, batches.EVENT, batches.OLD_EVENT)
-_JUNK = _texts(JUNK_IDS)
-_IDENTITY_EVENTS = _texts(IDENTITY_EVENTS)
+_JUNK = texts(JUNK_IDS)
+_IDENTITY_EVENTS = texts(IDENTITY_EVENTS)
 BAD_COLUMN, BAD_REASON, MEMBERS = "_mp_bad_column", "_mp_bad_reason", "_mp_members"
 
 

@@ -53,7 +53,11 @@ class Statement:
 
 def run_sql(sql: str, rows: pa.Table) -> pa.Table:
     """The rows of a statement that reads `rows`, in order, on this thread's own connection."""
-    return _connection().sql(sql).to_arrow_table()  # DuckDB finds `rows` by its name
+    try:
+        return _connection().sql(sql).to_arrow_table()  # DuckDB finds `rows` by its name
+    except duckdb.Error:
+        del _thread.connection  # a fatal error would make it useless for every later batch
+        raise
 
 
 def _connection() -> duckdb.DuckDBPyConnection:
