@@ -5,10 +5,11 @@ from typing import Any
 
 import dagster as dg
 
-from mixpanel_wh.defs.checks import rejected_rows_result, rejected_rows_spec
+from mixpanel_wh.defs.checks import answers_of_run, check_specs
+from mixpanel_wh.defs.connections import MixpanelConnections
 from mixpanel_wh.defs.io_managers import io_manager_key
+from mixpanel_wh.defs.partitions import is_partitioned
 from mixpanel_wh.defs.relation import Relation
-from mixpanel_wh.defs.resources import MixpanelConnections, has_check
 from mixpanel_wh.defs.running import SyncConfig
 from mixpanel_wh.defs.schedules import plain_name
 from mixpanel_wh.engine.spec import SyncSpec
@@ -30,10 +31,11 @@ def sync_asset(
     @dg.multi_asset(
         name=name,
         specs=[spec.replace_attributes(skippable=True)],
-        check_specs=[rejected_rows_spec(spec.key)],
+        check_specs=check_specs(spec.key),
         required_resource_keys=set(resources),
         can_subset=True,
         pool=name,
+        backfill_policy=dg.BackfillPolicy.single_run() if spec.partitions_def else None,
     )
     def run(context: dg.AssetExecutionContext, config: SyncConfig) -> Iterator[Any]:
         yield from execute(context, sync, config)
@@ -52,14 +54,15 @@ def moved_by_io_manager(sync: SyncSpec, spec: dg.AssetSpec) -> dg.AssetsDefiniti
 def hand_over(context: dg.AssetExecutionContext, sync: SyncSpec, config: SyncConfig) -> Iterator[Any]:
     """Hand the IO manager the sync's table, then answer the check with what the IO manager reported.
 
-    A dry run and a look at the check alone hand over nothing; they go through the resource.
+    What an IO manager cannot express goes through the resource: a dry run, a sample, partitions each with numbers of
+    its own, and a look at the check alone.
     """
     key = next(iter(context.assets_def.keys))
-    if config.dry_run or key not in context.selected_asset_keys:
+    if not config.materializes or is_partitioned(context) or key not in context.selected_asset_keys:
         connections: MixpanelConnections = getattr(context.resources, MIXPANEL)
         yield from connections.sync(context, sync, config)
         return
     relation = Relation(sync=sync, options=config.options)
     yield dg.MaterializeResult(asset_key=key, value=relation)
-    if relation.report.result and has_check(context, key):
-        yield rejected_rows_result(key, relation.report.result)
+    if relation.report.result:
+        yield from answers_of_run(context, key, [relation.report.result])

@@ -1,39 +1,74 @@
-"""The check that every sync carries: were rows rejected, and which."""
+"""The checks that every sync carries: were rows rejected, and which; can the sync reach what it needs.
 
+A run answers both by itself. Selected alone, without the sync, they look at the last run and at the warehouse.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
+from mixpanel_wh.config.catalogue import check_columns
 from mixpanel_wh.defs.metadata import rejection_table
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.result import RunResult
 from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.warehouses.check import check_warehouse
 
 REJECTED_ROWS = "rejected_rows"
+ACCESS = "access"
 
 
-def rejected_rows_spec(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """The check as the asset declares it; it is answered by the run itself."""
-    return dg.AssetCheckSpec(
-        REJECTED_ROWS, asset=asset, description="No row of the last run was refused by Mixpanel's rules."
-    )
+def check_specs(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """The checks as an asset declares them."""
+    return [
+        dg.AssetCheckSpec(
+            REJECTED_ROWS, asset=asset, description="No row of the last run was refused by Mixpanel's rules."
+        ),
+        dg.AssetCheckSpec(
+            ACCESS, asset=asset, description="The table, its columns and the staging schema are as the sync needs them."
+        ),
+    ]
 
 
-def rejected_rows_result(asset: dg.AssetKey, result: RunResult) -> dg.AssetCheckResult:
-    """A warning with a sample of the rejected rows, or a pass."""
-    return _answer(asset, result.rejected, result.rows_read, list(result.rejections))
+def asked(context: dg.AssetExecutionContext, asset: dg.AssetKey, name: str) -> bool:
+    """Whether a check of an asset is to be answered in this step."""
+    return dg.AssetCheckKey(asset, name) in context.selected_asset_check_keys
 
 
-def last_rejected_rows(asset: dg.AssetKey, sync: SyncSpec, warehouse: Warehouse) -> dg.AssetCheckResult:
-    """The same from the newest run that the staging schema remembers; a sync that never ran has rejected nothing."""
+def answers_of_run(
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, results: Sequence[RunResult]
+) -> list[dg.AssetCheckResult]:
+    """What a run that came to its end says of the checks that are asked for."""
+    found = []
+    if asked(context, asset, REJECTED_ROWS):
+        rejected, read = (sum(getattr(one, name) for one in results) for name in ("rejected", "rows_read"))
+        found.append(_rejections(asset, rejected, read, [each for one in results for each in one.rejections]))
+    if asked(context, asset, ACCESS):
+        found.append(_access(asset, []))
+    return found
+
+
+def answers_alone(
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, sync: SyncSpec, warehouse: Warehouse
+) -> Iterator[dg.AssetCheckResult]:
+    """What is known without a run: the newest run that the staging schema remembers, and the warehouse as it is."""
+    if asked(context, asset, REJECTED_ROWS):
+        yield _last_rejections(asset, sync, warehouse)
+    if asked(context, asset, ACCESS):
+        problems = check_warehouse(warehouse, [sync])
+        yield _access(asset, problems or check_columns(sync, warehouse.tables.describe(sync.table)))
+
+
+def _last_rejections(asset: dg.AssetKey, sync: SyncSpec, warehouse: Warehouse) -> dg.AssetCheckResult:
     last = warehouse.state.last_result(sync.name)
     if last is None:
-        return _answer(asset, 0, 0, [])
+        return _rejections(asset, 0, 0, [])
     sample = warehouse.state.rejections(sync.name, str(last["run_id"]), limit=20) if last["rejected"] else []
-    return _answer(asset, int(last["rejected"]), int(last["rows_read"]), sample)
+    return _rejections(asset, int(last["rejected"]), int(last["rows_read"]), sample)
 
 
-def _answer(asset: dg.AssetKey, rejected: int, read: int, sample: list[Any]) -> dg.AssetCheckResult:
+def _rejections(asset: dg.AssetKey, rejected: int, read: int, sample: list[Any]) -> dg.AssetCheckResult:
     shown: dict[str, Any] = {"mixpanel/rejected": rejected, "mixpanel/rows_read": read}
     return dg.AssetCheckResult(
         passed=not rejected,
@@ -42,4 +77,13 @@ def _answer(asset: dg.AssetKey, rejected: int, read: int, sample: list[Any]) -> 
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{rejected:,} of {read:,} rows were rejected" if rejected else "no row was rejected",
         metadata=shown | ({"mixpanel/rejected_rows": rejection_table(sample)} if sample else {}),
+    )
+
+
+def _access(asset: dg.AssetKey, problems: list[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not problems,
+        asset_key=asset,
+        check_name=ACCESS,
+        description="; ".join(problems) or "the sync can read its table and write the staging schema",
     )

@@ -1,7 +1,7 @@
 """IO managers, one a sync mode: they move to Mixpanel what an asset returned, a table by name or rows in memory."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,17 +9,17 @@ from typing import Any, ClassVar
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from mixpanel_wh.defs.metadata import run_metadata
+from mixpanel_wh.defs.connections import MixpanelConnections
 from mixpanel_wh.defs.relation import Relation, is_rows, staged_rows, table_name
-from mixpanel_wh.defs.resources import MixpanelConnections
 from mixpanel_wh.defs.running import failures, move
 from mixpanel_wh.defs.settings import SYNC, sync_from_metadata
 from mixpanel_wh.engine.errors import ConfigError
-from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh.engine.ports import Part, Warehouse
 from mixpanel_wh.engine.spec import Mode, SyncSpec
+from mixpanel_wh.mixpanel.project import MixpanelProject
 
 
-class SyncIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]  # dagster leaves its base untyped
+class SyncIOManager(dg.ConfigurableIOManager):
     """Moves an asset's output to Mixpanel; the subclasses fix the mode.
 
     `staging` is the folder in which syncs of rows in memory keep their state, one DuckDB file each; by default it
@@ -38,15 +38,16 @@ class SyncIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]  # dagster 
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Move what the asset returned; the numbers of the run become metadata of the materialization."""
+        returned = Relation(obj) if isinstance(obj, str) else obj
         with failures():
-            sync = self._sync(context, obj)
-        relation = obj if isinstance(obj, Relation) else Relation()
-        with self._source(sync, obj) as (sync, warehouse):
-            with failures(sync):
-                project = self.mixpanel.open_project(sync)
-            outcome = move(context.log, sync, warehouse, project, relation.options)
+            sync = self._sync(context, returned)
+            part = own_part(context, sync, returned)
+        relation = returned if isinstance(returned, Relation) else Relation()
+        with self._source(sync, returned) as (named, warehouse, project):
+            options = replace(relation.options, part=part) if part else relation.options
+            outcome = move(context.log, named, warehouse, project, options)
         relation.report.result = outcome.result
-        context.add_output_metadata(run_metadata(sync, outcome.result, outcome.table))
+        context.add_output_metadata(outcome.metadata(sync))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Mixpanel is no place to load tables from."""
@@ -62,7 +63,7 @@ class SyncIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]  # dagster 
         asset = context.asset_key.to_user_string()
         if not isinstance(obj, Relation) and not is_rows(obj):
             raise ConfigError([
-                f"asset {asset} returned {type(obj).__name__}, which holds no rows: return Relation('schema.table'), an "
+                f"asset {asset} returned {type(obj).__name__}, which holds no rows: return the name of a table, an "
                 "Arrow table, a pandas or Polars DataFrame, or a DuckDB relation"
             ])  # fmt: skip
         if SYNC not in context.definition_metadata:
@@ -82,15 +83,40 @@ class SyncIOManager(dg.ConfigurableIOManager):  # type: ignore[misc]  # dagster 
         return sync
 
     @contextmanager
-    def _source(self, sync: SyncSpec, obj: Any) -> Iterator[tuple[SyncSpec, Warehouse]]:
-        """The sync with the table it reads, and the warehouse that holds it."""
+    def _source(self, sync: SyncSpec, obj: Any) -> Iterator[tuple[SyncSpec, Warehouse, MixpanelProject]]:
+        """The sync with the table it reads, and both its ends, open."""
         if isinstance(obj, Relation):
             named = replace(sync, table=table_name(obj.table)) if obj.table else sync
-            with self.mixpanel.connected(named) as (warehouse, _):
-                yield named, warehouse
-        else:
-            with failures(sync), staged_rows(sync, obj, self._folder or Path.cwd()) as (staged, warehouse):
-                yield staged, warehouse
+            with self.mixpanel.connected(named) as (warehouse, project):
+                yield named, warehouse, project
+            return
+        with ExitStack() as stack:
+            with failures(sync):
+                project = stack.enter_context(self.mixpanel.open_project(sync))
+                staged, warehouse = stack.enter_context(staged_rows(sync, obj, self._folder or Path.cwd()))
+            yield staged, warehouse, project
+
+
+def own_part(context: dg.OutputContext, sync: SyncSpec, obj: Any) -> Part | None:
+    """What a run of a person's own partitioned asset is about: the window of its partitions in an event's time, or all
+    the rows that it returned, which move no state. None without partitions.
+
+    Raises ConfigError where the rows of other partitions would be taken for deleted ones, or sent as well.
+    """
+    if not context.has_asset_partitions:
+        return None
+    if not isinstance(obj, Relation) and sync.mode is not Mode.MIRROR:
+        return Part()
+    column = sync.insert_time or sync.time_column
+    if column is None or not isinstance(context.asset_partitions_def, dg.TimeWindowPartitionsDefinition):
+        raise ConfigError([
+            f"asset {context.asset_key.to_user_string()} is partitioned, and mode {sync.mode} of record {sync.record} "
+            "cannot tell the rows of one partition from those of the others: take the partitions away, or return the "
+            "rows of a partition to full_io_manager or append_io_manager"
+        ])  # fmt: skip
+    window = context.asset_partitions_time_window
+    since, before = (int(moment.timestamp() * 1000) for moment in (window.start, window.end))
+    return Part(column, since, before)
 
 
 class MirrorIOManager(SyncIOManager):

@@ -72,8 +72,8 @@ def run_metadata(sync: SyncSpec, result: RunResult, table: Table | None = None) 
     """The numbers of one run, the same keys whatever happened; lag only where the cursor is a time."""
     shown: dict[str, Any] = {f"mixpanel/{name}": getattr(result, name) for name in COUNTS}
     shown |= {
-        "mixpanel/seconds": round(result.seconds, 3),
-        "mixpanel/rows_per_second": round(result.rows_per_second, 1),
+        "mixpanel/seconds": float(round(result.seconds, 3)),
+        "mixpanel/rows_per_second": float(round(result.rows_per_second, 1)),
         "mixpanel/status": result.status,
         "mixpanel/fidelity": result.fidelity,
         "mixpanel/run_id": result.run_id,
@@ -82,7 +82,6 @@ def run_metadata(sync: SyncSpec, result: RunResult, table: Table | None = None) 
     shown |= {"mixpanel/note": result.message} if result.message else {}
     shown |= {"mixpanel/cursor": result.cursor} if result.cursor else {}
     shown |= {"mixpanel/lag_seconds": lag} if (lag := lag_seconds(sync, result)) is not None else {}
-    shown |= {"dagster/row_count": result.table_rows} if result.table_rows is not None else {}
     shown |= {"dagster/column_schema": column_schema(table)} if table else {}
     return shown | ({"mixpanel/rejected_rows": rejection_table(result.rejections)} if result.rejections else {})
 

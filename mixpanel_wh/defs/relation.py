@@ -33,7 +33,7 @@ class Relation:
 
     table: str | None = None
     sync: SyncSpec | None = None
-    options: RunOptions = RunOptions()
+    options: RunOptions = field(default_factory=RunOptions)
     report: Report = field(default_factory=Report)
 
 

@@ -1,114 +1,45 @@
-"""Resources that open a sync's warehouse and its Mixpanel project: from a project file, or from fields in code."""
+"""Resources: a project file by its path, or a Mixpanel project and a warehouse as fields in code."""
 
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from mixpanel_wh.defs.checks import REJECTED_ROWS, last_rejected_rows, rejected_rows_result
-from mixpanel_wh.defs.metadata import preview_metadata, run_metadata
-from mixpanel_wh.defs.running import SyncConfig, failures, look, move
-from mixpanel_wh.engine.ports import Warehouse
-from mixpanel_wh.engine.spec import Identity, SyncSpec
-from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings
-from mixpanel_wh.warehouses import open_warehouse
+from mixpanel_wh.config import Project, destination_from_values, load_project, warehouse_from_values
+from mixpanel_wh.defs.connections import MixpanelConnections
+from mixpanel_wh.engine.errors import ConfigError
+from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.mixpanel.project import ProjectSettings
 
-WAITS = {"duckdb": {"lock_timeout": 600}}  # runs of several syncs take turns at one file
-Happening = dg.MaterializeResult[None] | dg.AssetObservation | dg.AssetCheckResult
+ORIGIN = "MixpanelResource"
 
 
-class MixpanelConnections(dg.ConfigurableResource[None]):
-    """What every sync needs: an open warehouse and a Mixpanel project. Subclasses say where the settings stand."""
+class MixpanelProjectFile(MixpanelConnections, dg.ConfigurableResource[None]):
+    """The warehouses and destinations of a project file, read anew in every process, so that no secret is kept."""
 
-    _projects: dict[ProjectSettings, MixpanelProject] = PrivateAttr(default_factory=dict)
+    path: str = Field(description="The project file.")
+    _project: Project | None = PrivateAttr(default=None)
 
-    @abstractmethod
+    @property
+    def project(self) -> Project:
+        """The checked project; ConfigError lists its mistakes."""
+        self._project = self._project or load_project(self.path)
+        return self._project
+
     def warehouse_settings(self, sync: SyncSpec) -> dict[str, Any]:
-        """The settings of the sync's warehouse; `type` names its kind."""
+        """What the project file says of the sync's warehouse."""
+        return self.project.warehouse_of(sync).as_dict()
 
-    @abstractmethod
     def project_settings(self, sync: SyncSpec) -> ProjectSettings:
-        """The Mixpanel project that the sync sends to."""
-
-    def open_warehouse(self, sync: SyncSpec) -> Warehouse:
-        """The sync's warehouse, open; a file that another run holds is waited for."""
-        settings = dict(self.warehouse_settings(sync))
-        kind = settings.pop("type")
-        return open_warehouse(kind, WAITS.get(kind, {}) | settings)
-
-    def open_project(self, sync: SyncSpec) -> MixpanelProject:
-        """The Mixpanel project; syncs of one run share its connections and its rate."""
-        settings = self.project_settings(sync)
-        if settings not in self._projects:
-            self._projects[settings] = MixpanelProject(settings, str(self.warehouse_settings(sync).get("type")))
-        return self._projects[settings]
-
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Close the connections to Mixpanel."""
-        while self._projects:
-            self._projects.popitem()[1].close()
-
-    @contextmanager
-    def connected(self, sync: SyncSpec) -> Iterator[tuple[Warehouse, MixpanelProject]]:
-        """Warehouse and project for the time of one run; raises Failure when one cannot be had."""
-        with ExitStack() as stack:
-            with failures(sync):
-                warehouse = stack.enter_context(closing(self.open_warehouse(sync)))
-                project = self.open_project(sync)
-            yield warehouse, project
-
-    def sync(
-        self,
-        context: dg.AssetExecutionContext,
-        syncs: SyncSpec | Iterable[SyncSpec],
-        config: SyncConfig | None = None,
-    ) -> Iterator[Happening]:
-        """Run each sync whose asset is selected in this step, and yield what Dagster is to record.
-
-        A sync yields its materialization with the numbers of the run and the check's result; under `dry_run` an
-        observation; when only its check is selected, the check's result from the last run.
-        """
-        for sync in [syncs] if isinstance(syncs, SyncSpec) else syncs:
-            key = asset_of(context, sync)
-            if key in context.selected_asset_keys:
-                yield from self._run(context, sync, key, config or SyncConfig())
-            elif has_check(context, key):
-                with self.connected(sync) as (warehouse, _):
-                    yield last_rejected_rows(key, sync, warehouse)
-
-    def _run(
-        self, context: dg.AssetExecutionContext, sync: SyncSpec, key: dg.AssetKey, config: SyncConfig
-    ) -> Iterator[Happening]:
-        with self.connected(sync) as (warehouse, mixpanel):
-            if config.dry_run:
-                yield dg.AssetObservation(key, metadata=preview_metadata(look(sync, warehouse, mixpanel)))
-                return
-            outcome = move(context.log, sync, warehouse, mixpanel, config.options)
-        checks = [rejected_rows_result(key, outcome.result)] if has_check(context, key) else []
-        numbers = run_metadata(sync, outcome.result, outcome.table)
-        yield dg.MaterializeResult(asset_key=key, metadata=numbers, check_results=checks)
+        """What the project file says of the sync's destination."""
+        return self.project.destination_of(sync)
 
 
-def asset_of(context: dg.AssetExecutionContext, sync: SyncSpec) -> dg.AssetKey:
-    """The asset of this step that stands for the sync; the only one when none says so."""
-    specs = list(context.assets_def.specs)
-    mine = [spec.key for spec in specs if spec.metadata.get("mixpanel/sync") == sync.name]
-    return mine[0] if mine else specs[0].key
-
-
-def has_check(context: dg.AssetExecutionContext, key: dg.AssetKey) -> bool:
-    """Whether the check of rejected rows is to be answered in this step."""
-    return dg.AssetCheckKey(key, REJECTED_ROWS) in context.selected_asset_check_keys
-
-
-class MixpanelResource(MixpanelConnections):
+class MixpanelResource(MixpanelConnections, dg.ConfigurableResource[None]):
     """A Mixpanel project and the warehouse its syncs read, as fields: `token=dg.EnvVar("MIXPANEL_TOKEN")`.
 
-    `warehouse` holds what a project file says under `warehouse:`, for example `{"type": "duckdb", "path": "wh.duckdb"}`;
-    assets that return rows need none.
+    `warehouse` holds what a project file says under `warehouse:`, for example
+    `{"type": "duckdb", "path": "warehouse.duckdb"}`; assets that return rows need none.
     """
 
     project_id: str = Field(description="The number of the Mixpanel project.")
@@ -123,12 +54,22 @@ class MixpanelResource(MixpanelConnections):
     warehouse: dict[str, Any] = Field(default_factory=dict, description="The warehouse's type and settings.")
 
     def warehouse_settings(self, sync: SyncSpec) -> dict[str, Any]:
-        """The one warehouse of this resource."""
-        return self.warehouse
+        """The one warehouse of this resource; ConfigError when it has none or it has mistakes."""
+        if not self.warehouse:
+            raise ConfigError([
+                f"sync {sync.name} reads {sync.table}, and its MixpanelResource has no warehouse: write "
+                'warehouse={"type": ..., ...}'
+            ])  # fmt: skip
+        return warehouse_from_values(self.warehouse, ORIGIN).as_dict()
+
+    def warehouse_kind(self, sync: SyncSpec) -> str:
+        """The kind of the warehouse; rows in memory go through an embedded one."""
+        return str(self.warehouse.get("type", "duckdb"))
 
     def project_settings(self, sync: SyncSpec) -> ProjectSettings:
-        """The one project of this resource."""
-        return ProjectSettings(
-            self.project_id, self.token, self.service_account, self.service_secret, self.region, self.url,
-            Identity(self.identity), self.events_per_second, self.bytes_per_minute,
-        )  # fmt: skip
+        """The one project of this resource; ConfigError lists its mistakes."""
+        named = ("project_id", "token", "service_account", "service_secret", "region", "url", "identity")
+        given = {name: getattr(self, name) for name in named if getattr(self, name) is not None}
+        rate = {"events_per_second": self.events_per_second, "bytes_per_minute": self.bytes_per_minute}
+        rated = {name: "off" if value is None else value for name, value in rate.items()}
+        return destination_from_values({**given, "rate": rated}, ORIGIN)

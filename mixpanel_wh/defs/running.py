@@ -5,18 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from logging import Logger
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from mixpanel_wh.config.wiring import verify_columns
 from mixpanel_wh.defs.metadata import run_metadata
 from mixpanel_wh.engine.errors import MixpanelWhError
-from mixpanel_wh.engine.ports import Mixpanel, Table, Warehouse
+from mixpanel_wh.engine.ports import Mixpanel, Part, Table, Warehouse
 from mixpanel_wh.engine.result import RunResult
 from mixpanel_wh.engine.run import Preview, Progress, RunOptions, preview_sync, run_sync
 from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.mixpanel.endpoints import Purpose, base_url
+from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings
 
 LOG_EVERY_SECONDS = 5.0
+PREVIEW_ROWS = 5
 
 
 class SyncConfig(dg.Config):
@@ -26,24 +31,45 @@ class SyncConfig(dg.Config):
         default=False, description="Send every row again, whatever was sent before; the insert ids stay the same."
     )
     dry_run: bool = Field(
-        default=False, description="Encode the first rows and show them; nothing is sent or recorded as materialized."
+        default=False, description="Show the first rows as they would be sent; nothing is sent or materialized."
     )
     accept_guards: bool = Field(
         default=False, description="Go on where max_rejected, max_deletes or max_changes would stop the run."
+    )
+    limit: int | None = Field(
+        default=None,
+        gt=0,
+        description="Send only so many rows, to look at them in Mixpanel; no state moves and nothing is recorded as "
+        "materialized. With dry_run: how many rows are shown, 5 by default.",
     )
 
     @property
     def options(self) -> RunOptions:
         """The same as the engine says it."""
-        return RunOptions(full_resync=self.full_resync, accept_guards=self.accept_guards)
+        part = Part(rows=self.limit) if self.limit else None
+        return RunOptions(full_resync=self.full_resync, accept_guards=self.accept_guards, part=part)
+
+    @property
+    def materializes(self) -> bool:
+        """Whether the run brings the whole sync in step."""
+        return not self.dry_run and self.limit is None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did, and the table it read."""
+    """What a run did, the table it read, how many rows that has (None for a view, which would be a scan), and the
+    Mixpanel project it sent to."""
 
     result: RunResult
     table: Table
+    table_rows: int | None
+    project: ProjectSettings
+
+    def metadata(self, sync: SyncSpec) -> dict[str, Any]:
+        """What the materialization shows."""
+        counted = {} if self.table_rows is None else {"dagster/row_count": self.table_rows}
+        link = {"mixpanel/project": dg.MetadataValue.url(project_page(self.project))}
+        return run_metadata(sync, self.result, self.table) | counted | link
 
 
 @dataclass
@@ -103,16 +129,33 @@ def failures(sync: SyncSpec | None = None) -> Iterator[None]:
         ) from None
 
 
-def move(log: Logger, sync: SyncSpec, warehouse: Warehouse, mixpanel: Mixpanel, options: RunOptions) -> Outcome:
+def move(
+    log: Logger, sync: SyncSpec, warehouse: Warehouse, mixpanel: MixpanelProject, options: RunOptions
+) -> Outcome:
     """Run a sync, logging its progress; raises Failure, without retries, when it cannot be finished."""
     with failures(sync):
-        table = warehouse.tables.describe(sync.table)
+        table = verified(sync, warehouse)
         result = run_sync(sync, warehouse, mixpanel, options, ProgressLog(log))
+        rows = None if table.is_view else warehouse.tables.count(sync)
     log.info(result_line(result))
-    return Outcome(result, table)
+    return Outcome(result, table, rows, mixpanel.settings)
 
 
-def look(sync: SyncSpec, warehouse: Warehouse, mixpanel: Mixpanel) -> Preview:
-    """What a run would send of the first rows; nothing is sent. Raises Failure like `move`."""
+def look(sync: SyncSpec, warehouse: Warehouse, mixpanel: Mixpanel, rows: int | None = None) -> Preview:
+    """What a run would send of the first rows (5 by default); nothing is sent. Raises Failure like `move`."""
     with failures(sync):
-        return preview_sync(sync, warehouse, mixpanel)
+        verified(sync, warehouse)
+        return preview_sync(sync, warehouse, mixpanel, rows or PREVIEW_ROWS)
+
+
+def project_page(settings: ProjectSettings) -> str:
+    """The address of the project's page in Mixpanel; the address that stands for Mixpanel's, where one does."""
+    page = base_url(Purpose.APP, settings.region, settings.url)
+    return page if settings.url else f"{page}/project/{settings.project_id}"
+
+
+def verified(sync: SyncSpec, warehouse: Warehouse) -> Table:
+    """The sync's table; SourceError with every column that the sync names and the table does not have."""
+    table = warehouse.tables.describe(sync.table)
+    verify_columns(sync, table)
+    return table

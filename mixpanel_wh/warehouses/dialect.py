@@ -17,6 +17,7 @@ class Kind(StrEnum):
     DATE = "date"
     TIME = "time"
     TIMESTAMP = "timestamp"
+    TIMESTAMP_NS = "timestamp_ns"
     TIMESTAMP_TZ = "timestamp_tz"
     BINARY = "binary"
     JSON = "json"

@@ -46,7 +46,7 @@ KINDS = {
     "UINTEGER": Kind.INTEGER, "UBIGINT": Kind.INTEGER, "UHUGEINT": Kind.INTEGER, "FLOAT": Kind.FLOAT,
     "DOUBLE": Kind.FLOAT, "DECIMAL": Kind.DECIMAL, "VARCHAR": Kind.TEXT, "ENUM": Kind.TEXT, "UUID": Kind.OTHER,
     "DATE": Kind.DATE, "TIME": Kind.TIME, "TIMESTAMP": Kind.TIMESTAMP, "TIMESTAMP_S": Kind.TIMESTAMP,
-    "TIMESTAMP_MS": Kind.TIMESTAMP, "TIMESTAMP_NS": Kind.TIMESTAMP, "TIMESTAMP WITH TIME ZONE": Kind.TIMESTAMP_TZ,
+    "TIMESTAMP_MS": Kind.TIMESTAMP, "TIMESTAMP_NS": Kind.TIMESTAMP_NS, "TIMESTAMP WITH TIME ZONE": Kind.TIMESTAMP_TZ,
     "TIME WITH TIME ZONE": Kind.TIME, "BLOB": Kind.BINARY, "BIT": Kind.OTHER, "INTERVAL": Kind.OTHER,
     "JSON": Kind.JSON, "STRUCT": Kind.NESTED, "MAP": Kind.NESTED, "UNION": Kind.NESTED,
 }  # fmt: skip
@@ -91,8 +91,10 @@ class DuckDBDialect:
 
     def tagged(self, tag: str, sql: str, kind: Kind) -> str:
         """`tag`, the length where the text could hold a separator, and the value; NULL when the value is NULL."""
-        if kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_TZ):
+        if kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_NS, Kind.TIMESTAMP_TZ):
             text = f"CAST(COALESCE(epoch_us({sql}), CASE WHEN {sql} IS NOT NULL THEN -1 END) AS VARCHAR)"
+            if kind is Kind.TIMESTAMP_NS:  # without a remainder it is the same moment as a plain TIMESTAMP
+                text += f" || CASE WHEN epoch_ns({sql}) % 1000 <> 0 THEN '.' || epoch_ns({sql}) % 1000 ELSE '' END"
         else:
             text = self.text(sql, kind)
         length = f"strlen({text}) || ':' || " if kind in DELIMITED else ""
@@ -108,7 +110,7 @@ class DuckDBDialect:
         match kind:
             case Kind.TIMESTAMP_TZ:
                 return f"epoch_ms({sql})"
-            case Kind.TIMESTAMP | Kind.DATE:
+            case Kind.TIMESTAMP | Kind.TIMESTAMP_NS | Kind.DATE:
                 naive = sql if kind is Kind.TIMESTAMP else f"CAST({sql} AS TIMESTAMP)"
                 return f"CASE WHEN {zone} = 'UTC' THEN epoch_ms({naive}) ELSE epoch_ms({naive} AT TIME ZONE {zone}) END"
             case Kind.INTEGER | Kind.DECIMAL | Kind.FLOAT:
@@ -137,7 +139,7 @@ class DuckDBDialect:
         """The moment `seconds` before; numbers are seconds, or milliseconds from 10^11 on."""
         if not seconds:
             return sql
-        if kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.DATE):
+        if kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_NS, Kind.TIMESTAMP_TZ, Kind.DATE):
             return f"{sql} - to_microseconds({round(seconds * 1_000_000)})"
         if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
             return f"{sql} - CASE WHEN abs({sql}) < 1e11 THEN {round(seconds)} ELSE {round(seconds * 1000)} END"
@@ -382,9 +384,15 @@ def connect(settings: dict[str, Any]) -> DuckDBWarehouse:
             raise ConfigError([f"staging_path {staging_path} is the warehouse itself: name another file"])
         if not observe or Path(staging_path).exists():
             access = "READ_ONLY" if observe else "READ_WRITE"
-            session.execute(f"ATTACH {dialect.literal(str(staging_path))} AS {STAGING_CATALOGUE} ({access})")
-    parts = (STAGING_CATALOGUE, schema) if staging_path else (schema,)
+            file = dialect.literal(str(staging_path))
+            session.execute(f"ATTACH IF NOT EXISTS {file} AS {_staging_catalogue(staging_path)} ({access})")
+    parts = (_staging_catalogue(staging_path), schema) if staging_path else (schema,)
     return assemble(session, dialect, parts)
+
+
+def _staging_catalogue(path: str | Path) -> str:
+    """What a staging file is attached as: connections of one process to one source share what is attached there."""
+    return f"{STAGING_CATALOGUE}_{hashlib.md5(str(Path(path).resolve()).encode(), usedforsecurity=False).hexdigest()[:8]}"
 
 
 def assemble(session: DuckDBSession, dialect: DuckDBDialect, staging_parts: tuple[str, ...]) -> DuckDBWarehouse:

@@ -94,11 +94,25 @@ class Projection:
                 for column in sent_columns(spec, self.table)}  # fmt: skip
         tags |= {name: f"g:{key}" for name, key in spec.group_keys.items()}
         tags |= {name: tag for name, tag in ((spec.json_column, "j"), (spec.ip_column, "i")) if name}
-        named = sorted(tags.items(), key=lambda pair: pair[1])
-        parts = [dialect.tagged(f"{tag}=", dialect.quote(name), self._kind(name)) for name, tag in named]
+        named = sorted(((name, self._told_apart(name, tag)) for name, tag in tags.items()), key=lambda pair: pair[1])
+        parts = [self._part(name, tag) for name, tag in named]
         kinds = {batches.TIME: Kind.INTEGER}
         identity = [dialect.tagged(f"{alias}=", sql, kinds.get(alias, Kind.TEXT)) for alias, sql in self.identity]
-        return dialect.joined([*identity, *parts])
+        places = [dialect.literal(f"k={len(name)}:{name};") for name in (spec.group_key, spec.lookup_table_id) if name]
+        return dialect.joined([*places, *identity, *parts])
+
+    def _told_apart(self, name: str, tag: str) -> str:
+        """The tag of a column, with what decides how one value of it is sent: hashed or not, and in which zone."""
+        kind, zone = self._kind(name), self.spec.timezone
+        zoned = kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_NS, Kind.NESTED) and zone != "UTC"
+        return f"{'h' if name in self.spec.properties.hash else ''}{tag}{'@' + zone if zoned else ''}"
+
+    def _part(self, name: str, tag: str) -> str:
+        """A column's part of the content; its NULL is a part as well where NULLs are sent."""
+        part = self.dialect.tagged(f"{tag}=", self.dialect.quote(name), self._kind(name))
+        if not self.spec.properties.send_nulls:
+            return part
+        return f"COALESCE({part}, {self.dialect.literal(f'{tag}=~;')})"
 
     @property
     def raw_columns(self) -> list[str]:

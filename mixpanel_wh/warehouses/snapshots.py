@@ -96,6 +96,7 @@ class HashSnapshots:
                 self._execute(f"DELETE FROM {names.fingerprints}")
         if not settle:
             self._apply_fingerprints(names, pending.partial)
+            self._look_again_at_rejected_deletes(names, pending)
         self.discard(spec)
 
     def forget(self, spec: SyncSpec) -> None:
@@ -287,10 +288,8 @@ class HashSnapshots:
         """Replace the changed rows of the snapshot. A rejected row keeps the identity that Mixpanel still holds under
         its new hash, so that it comes again only once it changes; a rejected delete stays and comes again. A row with
         a fault leaves the snapshot as it was."""
-        names, dialect = self._names(spec), self.tables.dialect
-        rejected = self.tables.staging.table("rejected_rows")
-        mine = f"SELECT row_key FROM {rejected} WHERE run_id = {dialect.parameter('run_id')} AND row_key IS NOT NULL"
-        refused = f"COALESCE({batches.KEY} IN ({mine}), FALSE)" if pending.rejected else "FALSE"
+        names = self._names(spec)
+        refused = self._refused() if pending.rejected else "FALSE"
         held = refused if settle else f"({refused} AND {batches.OP} = 'delete')"
         wanted = f"{answered} AND {batches.FAULT} IS NULL AND NOT {held}"
         run = {"run_id": pending.run_id}
@@ -305,6 +304,18 @@ class HashSnapshots:
             f"INSERT INTO {names.snapshot} SELECT {BUCKET}, {batches.KEY}, {HASH}, {', '.join(kept)} "
             f"FROM {names.changes} WHERE {batches.OP} <> 'delete' AND {batches.KEY} IS NOT NULL AND {wanted}", run,
         )  # fmt: skip
+
+    def _look_again_at_rejected_deletes(self, names: _Names, pending: Pending) -> None:
+        """The buckets of deletes that were not delivered have no fingerprint, so the next run looks into them."""
+        if pending.rejected and pending.deleted:
+            held = f"SELECT {BUCKET} FROM {names.changes} WHERE {batches.OP} = 'delete' AND {self._refused()}"
+            self._execute(f"DELETE FROM {names.fingerprints} WHERE {BUCKET} IN ({held})", {"run_id": pending.run_id})
+
+    def _refused(self) -> str:
+        """Whether a change was rejected in the run of parameter `run_id`."""
+        mine = f"run_id = {self.tables.dialect.parameter('run_id')} AND row_key IS NOT NULL"
+        rejected = f"SELECT row_key FROM {self.tables.staging.table('rejected_rows')} WHERE {mine}"
+        return f"COALESCE({batches.KEY} IN ({rejected}), FALSE)"
 
     def _apply_fingerprints(self, names: _Names, partial: bool) -> None:
         """Keep today's fingerprints of the buckets that differed; none of them after a part, which leaves changes

@@ -45,19 +45,19 @@ class Staging:
 
     def exists(self, name: str, sync: str | None = None) -> bool:
         """Whether the table is there."""
-        found = self.session.rows(
-            "SELECT count(*) FROM information_schema.tables WHERE table_schema = "
-            f"{self.dialect.parameter('schema')} AND table_name = {self.dialect.parameter('name')}",
-            {"schema": self.parts[-1], "name": f"{name}_{sync}" if sync else name},
-        )
+        where, parameters = self._named(name, sync)
+        found = self.session.rows(f"SELECT count(*) FROM information_schema.tables WHERE {where}", parameters)
         return bool(found[0][0])
 
     def columns(self, name: str, sync: str | None = None) -> list[str]:
         """The column names of a table, in order."""
-        found = self.session.rows(
-            "SELECT column_name FROM information_schema.columns WHERE table_schema = "
-            f"{self.dialect.parameter('schema')} AND table_name = {self.dialect.parameter('name')} "
-            "ORDER BY ordinal_position",
-            {"schema": self.parts[-1], "name": f"{name}_{sync}" if sync else name},
-        )
-        return [str(row[0]) for row in found]
+        where, parameters = self._named(name, sync)
+        listed = f"SELECT column_name FROM information_schema.columns WHERE {where} ORDER BY ordinal_position"
+        return [str(row[0]) for row in self.session.rows(listed, parameters)]
+
+    def _named(self, name: str, sync: str | None) -> tuple[str, dict[str, object]]:
+        """The condition that finds a table in the information schema, which also lists other catalogues."""
+        values = {"table_schema": self.parts[-1], "table_name": f"{name}_{sync}" if sync else name}
+        if len(self.parts) > 1:
+            values["table_catalog"] = self.parts[0]
+        return " AND ".join(f"{column} = {self.dialect.parameter(column)}" for column in values), dict(values)

@@ -1,0 +1,1 @@
+"""The Dagster room, over a real sandbox by HTTP and real DuckDB files."""
