@@ -60,7 +60,6 @@ def test_a_look_at_a_read_only_warehouse_makes_no_staging_file(folder: Path, box
     assert not (folder / "staging.duckdb").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="DuckDB attaches the staging file read-only beside a read-only source")
 def test_the_state_of_a_read_only_warehouse_is_read_from_its_staging_file(folder: Path, box: Sandbox) -> None:
     project = loaded(folder, whole_file(box.url).replace("path:", READ_ONLY))
     run(project, "flights")

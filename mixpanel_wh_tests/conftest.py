@@ -1,0 +1,39 @@
+"""What every test gets: a clean environment, and the markers that `make chaos` and `make warehouses` select by."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+HERE = Path(__file__).parent
+MARKED = {
+    "chaos": "chaos",
+    "warehouses": "warehouses",
+    "mixpanel/test_trouble.py": "chaos",
+    "sandbox/test_faults.py": "chaos",
+}
+
+# Two cores under load make deadlines a matter of luck.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def clean_environment() -> Iterator[None]:
+    """No setting of the person's own reaches a test, and Dagster phones nobody."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("MIXPANEL_", "DAGSTER_"))]:
+            patch.delenv(name)
+        patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests by the folder or file they stand in."""
+    for item in items:
+        place = item.path.relative_to(HERE).as_posix()
+        for start, marker in MARKED.items():
+            if place == start or place.startswith(f"{start}/"):
+                item.add_marker(marker)
