@@ -43,20 +43,25 @@ class LeaseKeeper:
             self._state.release(self._sync, held.holder)
             held = self._acquire()
         if held:
-            host, _, rest = held.holder.partition("|")
-            raise SyncBusy(
-                f"sync {self._sync} is being run by process {rest.partition('|')[0]} on {host}: wait for it to end "
-                f"(its lease expires at {held.expires_at:%H:%M:%S} UTC if it has died)"
-            )
+            raise self._busy(held)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._state.release(self._sync, self._holder)
 
     def renew(self) -> None:
-        """Push the expiry back, at most once in `RENEW_SECONDS`."""
+        """Push the expiry back, at most once in `RENEW_SECONDS`; SyncBusy when it expired and another run took it."""
         if time.monotonic() - self._renewed > RENEW_SECONDS:
-            self._acquire()
+            held = self._acquire()
+            if held:
+                raise self._busy(held)
+
+    def _busy(self, held: Lease) -> SyncBusy:
+        host, _, rest = held.holder.partition("|")
+        return SyncBusy(
+            f"sync {self._sync} is being run by process {rest.partition('|')[0]} on {host}: wait for it to end "
+            f"(its lease expires at {held.expires_at:%H:%M:%S} UTC if it has died)"
+        )
 
     def _acquire(self) -> Lease | None:
         self._renewed = time.monotonic()

@@ -1,8 +1,8 @@
 """Delivery of a stream of record batches: reading, encoding and sending overlap, what is in flight is bounded.
 
-The caller's thread reads. Encoders work in one thread a core, senders in as many threads as requests may be under way.
-What comes out is one `Answered` a record batch, in the order the batches were read, once every request of it has been
-answered.
+The caller's thread reads. Encoders work in one thread a core, senders in as many threads as the destination finds
+useful. What comes out is one `Answered` a record batch, in the order the batches were read, once every request of it
+has been answered.
 """
 
 import os
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from threading import Event
 
 import pyarrow as pa
@@ -18,13 +19,14 @@ import pyarrow.compute as pc
 from mixpanel_wh.engine.batches import KEY, Encoded, pack
 from mixpanel_wh.engine.errors import RequestRefused
 from mixpanel_wh.engine.ports import Answer, Destination, Encoder
+from mixpanel_wh.engine.senders import Senders
+from mixpanel_wh.engine.texts import text
 
 IN_FLIGHT_BYTES = 64 * 1024 * 1024
 GROWTH = 4  # an Arrow batch, its encoded lines and their compressed copies, as a multiple of the Arrow batch
-SENDERS = 20
 REJECTED = pa.schema([("row_key", pa.string()), ("column", pa.string()), ("reason", pa.string()),
                       ("origin", pa.string())])  # fmt: skip
-
+_RULES = text("rules")
 NOTHING_REJECTED = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in REJECTED], schema=REJECTED)
 
 
@@ -59,7 +61,7 @@ def _refused_rows(batch: pa.RecordBatch, answers: list[Answer]) -> pa.RecordBatc
     """Rows that Mixpanel refused, each once, with its key; None where there are none."""
     refused = {row: (field, reason) for answer in answers for row, field, reason in answer.refused}
     if not refused:
-        return None  # the first array that Arrow makes of a list loads pandas, which takes longer than many runs
+        return None
     rows = sorted(refused)
     keys = pc.take(batch.column(KEY).cast(pa.string()), pa.array(rows, pa.int64()))
     columns = [refused[row][0] for row in rows], [refused[row][1] for row in rows], ["mixpanel"] * len(rows)
@@ -72,7 +74,7 @@ def _ruled_out(encoded: Encoded) -> pa.RecordBatch | None:
         return None
     found = encoded.rejected
     columns = [found.column(name).cast(pa.string()) for name in ("row_key", "column", "reason")]
-    return pa.record_batch([*columns, pa.repeat(pa.scalar("rules"), found.num_rows)], schema=REJECTED)
+    return pa.record_batch([*columns, pa.repeat(_RULES, found.num_rows)], schema=REJECTED)
 
 
 def _answered(underway: _Underway) -> Answered:
@@ -107,7 +109,7 @@ class Delivery:
         self._limit = in_flight_bytes
         self._stopped = Event()
         self._encoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="encode")
-        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="send")
+        self._senders = Senders(lambda: destination.concurrency)
 
     def stop(self) -> None:
         """Read no further; what is in flight is still answered."""
@@ -139,7 +141,7 @@ class Delivery:
             raise
         finally:
             self._encoders.shutdown(wait=patient, cancel_futures=True)
-            self._senders.shutdown(wait=patient, cancel_futures=True)
+            self._senders.shutdown(wait=patient)
 
     def _first_is_done(self, underway: deque[_Underway]) -> bool:
         encoding = underway[0].encoding
@@ -159,4 +161,4 @@ class Delivery:
                 "send fewer columns (properties: allow) or fewer rows (a view)"
             )
         framing = self._encoder.framing
-        return encoded, [self._senders.submit(destination.deliver, one, framing) for one in packed]
+        return encoded, [self._senders.submit(partial(destination.deliver, one, framing)) for one in packed]

@@ -94,6 +94,10 @@ class Destination(Protocol):
     max_bytes: int
     whole: bool  # everything must travel in one request (a lookup table is replaced whole or not at all)
 
+    @property
+    def concurrency(self) -> int:
+        """How many deliveries at a time are useful now."""
+
     def deliver(self, batch: Batch, framing: Framing) -> Answer:
         """Send the batch and read the answer record by record."""
 

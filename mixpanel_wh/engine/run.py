@@ -104,9 +104,14 @@ class _Run:
                 checkpoint = self.steps.restart(checkpoint)
             if pending:
                 self.tally.resumed = True
-                checkpoint = self._pass(table, checkpoint, self.steps.resume(pending))
+                checkpoint = self._pass(table, checkpoint, self._resumed(pending))
             self._pass(table, checkpoint, self._planned(table, checkpoint))
             return self.tally.result("succeeded", self.steps.note)
+
+    def _resumed(self, pending: Pending) -> Pending:
+        """What is left of a pending run. One that begins anew is this run's own: it finds its rejections again."""
+        left = self.steps.resume(pending)
+        return left if left.acknowledged else replace(left, run_id=self.run_id)
 
     def _sent_apart(self, table: Table, checkpoint: Checkpoint) -> RunResult:
         """Send rows beside the state: whatever was pending stays pending."""
@@ -161,13 +166,16 @@ class _Run:
         """Stop before anything is sent when far more than usual would be."""
         rows = max(1, self.warehouse.tables.count(self.spec)) if self._has_guards() else 1
         changes = pending.updated + pending.deleted
-        guards = (("max_deletes", self.spec.max_deletes, pending.deleted), ("max_changes", self.spec.max_changes, changes))
+        guards = (
+            ("max_deletes", self.spec.max_deletes, pending.deleted),
+            ("max_changes", self.spec.max_changes, changes),
+        )
         for name, limit, count in guards:
             if not self.options.accept_guards and not limit.allows(count, rows):
                 self._give_up(replace(pending, acknowledged=0))
                 raise GuardStopped(
-                    f"sync {self.spec.name}: {count:,} rows of {rows:,} pass {name}; nothing was sent: look at them with "
-                    f"preview, then run again with --accept-guards or raise {name}"
+                    f"sync {self.spec.name}: {count:,} rows of {rows:,} pass {name}; nothing was sent: look at "
+                    f"them with preview, then run again with --accept-guards or raise {name}"
                 )
 
     def _has_guards(self) -> bool:

@@ -42,6 +42,11 @@ class Client:
         self._gzip = gzip
         self._lock = threading.Lock()
 
+    @property
+    def concurrency(self) -> int:
+        """How many deliveries at a time are useful now: as many as requests may be in flight."""
+        return self._sender.concurrency
+
     def deliver(self, batch: Batch, framing: Framing) -> Answer:
         """Send the batch and say what became of each row.
 

@@ -10,20 +10,23 @@ from mixpanel_wh.mixpanel.waiting import Clock
 
 ALWAYS_FAST = 1.0
 """An answer within this many seconds is fast, however fast earlier ones were."""
+ENOUGH_A_SECOND = 500
+"""Requests a second beyond which more in flight only get in each other's way: a million events a second."""
+FEWEST = 4
 
 
 class AdaptiveLimit:
     """A limit between 1 and `most` on the requests in flight, shared by the threads of a destination.
 
-    It starts at half of `most` and grows by one with each fast answer until Mixpanel pushes back for the first time;
-    from then on by one for each full round of fast answers. A push back halves it, once for all requests that
-    were in flight together.
+    It starts at 4 and grows by one with each fast answer until Mixpanel pushes back for the first time; from then on by
+    one for each full round of fast answers. It stops growing where so many in flight make a million events a second
+    at the time that answers take. A push back halves it, once for all requests that were in flight together.
     """
 
     def __init__(self, most: int, now: Callable[[], float]) -> None:
         self._most = max(1, most)
         self._now = now
-        self._limit = max(1.0, self._most / 2)
+        self._limit = float(min(self._most, FEWEST))
         self._busy = 0
         self._best = float("inf")
         self._halved_at: float | None = None
@@ -74,4 +77,5 @@ class AdaptiveLimit:
         self._best = min(self._best, took)
         if took <= max(ALWAYS_FAST, 2 * self._best):
             step = 1.0 if self._halved_at is None else 1.0 / self._limit
-            self._limit = min(float(self._most), self._limit + step)
+            enough = max(FEWEST, ENOUGH_A_SECOND * took)
+            self._limit = max(self._limit, min(float(self._most), enough, self._limit + step))

@@ -47,3 +47,5 @@ EVENT = Limits(
     bytes=1_048_575, properties=254, nested_bytes=8 * 1024, levels=NESTED_LEVELS, elements=LIST_ELEMENTS
 )
 PROFILE = Limits(bytes=1_048_576, properties=2_000, nested_bytes=256 * 1024)
+LOOKUP = Limits(bytes=100 * 1_048_576, properties=2_000, nested_bytes=100 * 1_048_576)
+"""A lookup table is bounded as a whole, so a row of it cannot be larger than that either."""

@@ -21,6 +21,11 @@ class Sender:
         self._policy = policy
         self._clock = clock
 
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be in flight now."""
+        return self._limit.limit
+
     def send(self, target: Target, body: Body) -> tuple[Reply, Answer]:
         """The first answer that is not passing trouble, and what it cost (requests, retries, bytes sent).
 

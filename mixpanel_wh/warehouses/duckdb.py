@@ -158,7 +158,7 @@ class DuckDBDialect:
         return f"CAST({self.fast_hash(columns)} & {buckets - 1} AS INTEGER)"
 
 
-def _explained(error: duckdb.Error) -> Exception:
+def _explained(error: duckdb.Error | OSError) -> Exception:
     """A driver's error as one of ours, in one sentence."""
     first = str(error).strip().splitlines()[0]
     text = str(error)
@@ -392,7 +392,9 @@ def connect(settings: dict[str, Any]) -> DuckDBWarehouse:
 
 def _staging_catalogue(path: str | Path) -> str:
     """What a staging file is attached as: connections of one process to one source share what is attached there."""
-    return f"{STAGING_CATALOGUE}_{hashlib.md5(str(Path(path).resolve()).encode(), usedforsecurity=False).hexdigest()[:8]}"
+    return (
+        f"{STAGING_CATALOGUE}_{hashlib.md5(str(Path(path).resolve()).encode(), usedforsecurity=False).hexdigest()[:8]}"
+    )
 
 
 def assemble(session: DuckDBSession, dialect: DuckDBDialect, staging_parts: tuple[str, ...]) -> DuckDBWarehouse:

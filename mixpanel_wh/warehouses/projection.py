@@ -6,8 +6,10 @@ and renaming a property changes all of them.
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Column, Table
 from mixpanel_wh.engine.spec import Mode, RecordType, SyncSpec
 from mixpanel_wh.warehouses.dialect import Dialect, Kind
@@ -35,8 +37,16 @@ class Projection:
         return ".".join(self.dialect.quote(part) for part in self.table.name.parts)
 
     def column(self, name: str) -> Column:
-        """A column of the table by name."""
-        return next(column for column in self.table.columns if column.name == name)
+        """A column of the table by name; SourceError when the table has none of that name."""
+        found = next((column for column in self.table.columns if column.name == name), None)
+        if found is None:
+            raise SourceError(f"sync {self.spec.name}: {self.table.name} has no column {name}{self._nearest(name)}")
+        return found
+
+    def _nearest(self, name: str) -> str:
+        names = [column.name for column in self.table.columns]
+        close = get_close_matches(name, names, n=1)
+        return f"; did you mean {close[0]}?" if close else f": it has {', '.join(names[:12])}"
 
     def _text(self, name: str | None) -> str:
         if name is None:

@@ -190,7 +190,9 @@ class HashSnapshots:
         if projection.key is not None:
             value = f", {dialect.hash_value(projection.content)} AS {HASH}{self._fault(projection)}" if payload else ""
             return f"SELECT {BUCKET}, {projection.key} AS {batches.KEY}{value}{columns} FROM {source} WHERE {where}"
-        hashed = f"SELECT {BUCKET}, {dialect.hash_text(projection.content)} AS _mp_hash{columns} FROM {source} WHERE {where}"
+        hashed = (
+            f"SELECT {BUCKET}, {dialect.hash_text(projection.content)} AS _mp_hash{columns} FROM {source} WHERE {where}"
+        )
         aliases = "".join(f", {alias}" for alias, _ in projection.identity) + projection.select_payload()
         kept = f", {dialect.zero_hash} AS {HASH}, CAST(NULL AS VARCHAR) AS {batches.FAULT}{aliases}" if payload else ""
         return f"SELECT {BUCKET}, {ORDINAL_KEY}{kept} FROM ({hashed}) AS h"
@@ -235,8 +237,8 @@ class HashSnapshots:
             old = "".join(f", CAST(NULL AS {'BIGINT' if a == batches.TIME else 'VARCHAR'}) AS {o}"
                           for a, o in OLD.items())  # fmt: skip
             return (
-                f"CREATE TABLE {names.changes} AS SELECT 'insert' AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, c.{HASH}, "
-                f"c.{batches.KEY}{old}{shown} FROM ({current}) AS c WHERE {inside.format('c')}"
+                f"CREATE TABLE {names.changes} AS SELECT 'insert' AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, "
+                f"c.{HASH}, c.{batches.KEY}{old}{shown} FROM ({current}) AS c WHERE {inside.format('c')}"
             )
         op = f"CASE WHEN s.{batches.KEY} IS NULL THEN 'insert' ELSE 'update' END"
         return (
@@ -292,7 +294,7 @@ class HashSnapshots:
         refused = self._refused() if pending.rejected else "FALSE"
         held = refused if settle else f"({refused} AND {batches.OP} = 'delete')"
         wanted = f"{answered} AND {batches.FAULT} IS NULL AND NOT {held}"
-        run = {"run_id": pending.run_id}
+        run: dict[str, object] = {"run_id": pending.run_id}
         if pending.updated or pending.deleted:
             touched = f"SELECT {batches.KEY} FROM {names.changes} WHERE {batches.OP} <> 'insert' AND {wanted}"
             near = f"{BUCKET} IN (SELECT {BUCKET} FROM {names.changes})"

@@ -49,9 +49,11 @@ class SqlState:
         """Add rejections: `row_key`, `column`, `reason`, `origin` (text)."""
         import pyarrow as pa
 
+        from mixpanel_wh.engine.texts import text
+
         rows = rejected.num_rows
         fixed = {"sync": sync, "run_id": run_id, "rejected_at": _now()}
-        columns = {name: pa.repeat(pa.scalar(value), rows) for name, value in fixed.items()}
+        columns = {name: pa.repeat(text(value), rows) for name, value in fixed.items()}
         columns |= {name: rejected.column(name) for name in ("row_key", "column", "reason", "origin")}
         self.staging.session.insert(self.staging.table("rejected_rows"), [pa.record_batch(columns)])
 

@@ -28,8 +28,8 @@ def duplicate_keys(spec: SyncSpec, count: int, samples: list[tuple[object, ...]]
     shown = "; ".join(", ".join(str(part) for part in sample) for sample in samples)
     return DuplicateKeys(
         f"sync {spec.name}: row_key ({', '.join(spec.key_columns)}) must be unique and not NULL in {spec.table}, and "
-        f"{count:,} keys are not, for example {shown}; name columns that identify a row, or set on_duplicate_key: reject "
-        "to reject those rows and send the rest"
+        f"{count:,} keys are not, for example {shown}; name columns that identify a row, or set on_duplicate_key: "
+        "reject to reject those rows and send the rest"
     )
 
 
@@ -225,6 +225,4 @@ class SqlTables:
         return f"{upto} AND {self.dialect.epoch_ms(column, kind)} >= {self.dialect.parameter('start_ms')}", parameters
 
 
-ORDINAL_KEY = (
-    f"_mp_hash || ':' || CAST(row_number() OVER (PARTITION BY _mp_hash) - 1 AS VARCHAR) AS {batches.KEY}"
-)
+ORDINAL_KEY = f"_mp_hash || ':' || CAST(row_number() OVER (PARTITION BY _mp_hash) - 1 AS VARCHAR) AS {batches.KEY}"

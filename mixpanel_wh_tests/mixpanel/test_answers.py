@@ -52,7 +52,9 @@ def test_a_200_with_fewer_imported_than_sent_is_an_error_that_counts_them() -> N
         events(BATCH, OK | {"num_records_imported": 3})
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Sign in</html>", b"OK", b"true", b'{"code": 500}', b'{"status": "busy"}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Sign in</html>", b"OK", b"true", b'{"code": 500}', b'{"status": "busy"}']
+)
 def test_a_200_that_is_not_mixpanels_is_an_error(body: bytes) -> None:
     with pytest.raises(RequestRefused, match="not as Mixpanel does"):
         events(BATCH, body)
@@ -90,7 +92,7 @@ def test_a_row_of_which_both_records_failed_is_refused_once() -> None:
 def test_a_record_that_is_named_twice_counts_once() -> None:
     failed = [{"index": 0, "field": "a", "message": "first"}, {"index": 0, "field": "b", "message": "second"}]
     assert events(BATCH, refusal(failed, 3), 400) == Reading(((0, "a", "first"),))
-    with pytest.raises(RequestRefused, match="took 2 of 4 records .* named 1 .* other 1"):
+    with pytest.raises(RequestRefused, match=r"took 2 of 4 records .* named 1 .* other 1"):
         events(BATCH, refusal(failed, 2), 400)
 
 

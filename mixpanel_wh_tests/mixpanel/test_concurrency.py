@@ -19,10 +19,21 @@ def exchange(limit: AdaptiveLimit, clock: PretendClock, took: float, pushed_back
 def test_the_limit_grows_with_fast_answers_up_to_the_most() -> None:
     clock = PretendClock()
     limit = AdaptiveLimit(16, clock.now)
-    assert limit.limit == 8
+    assert limit.limit == 4
     for _ in range(30):
         exchange(limit, clock, took=0.2)
     assert limit.limit == 16
+
+
+def test_it_stops_growing_where_more_in_flight_would_bring_nothing() -> None:
+    clock = PretendClock()
+    limit = AdaptiveLimit(16, clock.now)
+    for _ in range(30):
+        exchange(limit, clock, took=0.002)
+    assert limit.limit == 4
+    for _ in range(30):
+        exchange(limit, clock, took=0.021)
+    assert limit.limit == 10
 
 
 def test_slow_answers_do_not_make_it_grow() -> None:
@@ -31,7 +42,7 @@ def test_slow_answers_do_not_make_it_grow() -> None:
     exchange(limit, clock, took=0.3)
     for _ in range(10):
         exchange(limit, clock, took=5.0)
-    assert limit.limit == 9
+    assert limit.limit == 5
 
 
 def test_a_push_back_halves_it_and_it_never_falls_below_one() -> None:
@@ -41,26 +52,26 @@ def test_a_push_back_halves_it_and_it_never_falls_below_one() -> None:
     for _ in range(5):
         exchange(limit, clock, took=0.1, pushed_back=True)
         seen.append(limit.limit)
-    assert seen == [4, 2, 1, 1, 1]
+    assert seen == [2, 1, 1, 1, 1]
 
 
 def test_requests_that_were_in_flight_together_halve_it_once() -> None:
     clock = PretendClock()
     limit = AdaptiveLimit(16, clock.now)
-    together = [limit.enter(clock) for _ in range(8)]
+    together = [limit.enter(clock) for _ in range(4)]
     clock.time += 0.1
     for began in together:
         limit.leave(began, pushed_back=True)
-    assert limit.limit == 4
+    assert limit.limit == 2
 
 
 def test_after_a_push_back_it_grows_by_one_a_full_round() -> None:
     clock = PretendClock()
     limit = AdaptiveLimit(16, clock.now)
     exchange(limit, clock, took=0.1, pushed_back=True)
-    for _ in range(5):
+    for _ in range(3):
         exchange(limit, clock, took=0.1)
-    assert limit.limit == 5
+    assert limit.limit == 3
 
 
 def test_a_limit_of_one_recovers() -> None:

@@ -136,7 +136,7 @@ def test_profiles_that_are_all_refused_without_names_are_an_error() -> None:
     with (
         scripted(Response(content={"status": 0, "error": "token, missing or empty"})) as server,
         MixpanelProject(settings(server.url)) as project,
-        pytest.raises(RequestRefused, match="does not say which .token, missing or empty."),
+        pytest.raises(RequestRefused, match=r"does not say which .token, missing or empty."),
     ):
         project.destination(spec(RecordType.USER)).deliver(batch_of(*(update(f"u{n}") for n in range(500))), ARRAY)
 

@@ -37,14 +37,14 @@ class Steps(ABC):
         """What to do with a pending run that a crash left: by default all of it is sent again."""
         return pending.answered(0, 0, 0)
 
-    def answered(self, pending: Pending, part: Answered) -> None:
+    def answered(self, pending: Pending, part: Answered) -> None:  # noqa: B027
         """A part of the pending run was answered; by default nothing is to be remembered of it."""
 
     @abstractmethod
     def finish(self, checkpoint: Checkpoint, pending: Pending) -> Checkpoint:
         """Move what stands beside the checkpoint; returns the new checkpoint. Runs inside the commit."""
 
-    def settle(self, pending: Pending) -> None:
+    def settle(self, pending: Pending) -> None:  # noqa: B027
         """Give up a pending run that a guard stopped, keeping what was delivered. Runs inside a transaction."""
 
     def restart(self, checkpoint: Checkpoint) -> Checkpoint:

@@ -13,6 +13,8 @@ from mixpanel_wh.mixpanel.records.lookup import LookupRecord
 from mixpanel_wh.mixpanel.records.naming import property_name, property_names
 from mixpanel_wh.mixpanel.records.profile import ProfileRecord
 
+_LIMITS = {RecordType.EVENT: rules.EVENT, RecordType.LOOKUP: rules.LOOKUP}
+
 
 def encoder_for(
     spec: SyncSpec,
@@ -29,7 +31,7 @@ def encoder_for(
     """
     names = property_names(spec, [column.name for column in table.columns])
     json_types = frozenset(column.name for column in table.columns if is_json_type(column.type))
-    limits = rules.EVENT if spec.record is RecordType.EVENT else rules.PROFILE
+    limits = _LIMITS.get(spec.record, rules.PROFILE)
     fields = Fields(spec, names, json_types, limits)
     record = _record(spec, fields, epoch, dropped, settings, warehouse_kind)
     return SqlEncoder(spec, record, fields, _flattened(spec, names))

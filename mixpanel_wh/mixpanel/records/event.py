@@ -175,7 +175,9 @@ class EventRecord:
 
     def _junk_rules(self, pattern: Pattern) -> list[Rule]:
         """Ids that stand for no one, which Mixpanel refuses."""
-        named = {batches.USER: self.spec.user_id or self.spec.distinct_id, batches.DEVICE: self.spec.device_id}
+        named = {batches.USER: self.spec.user_id or self.spec.distinct_id}
+        if self.simplified:
+            named[batches.DEVICE] = self.spec.device_id
         return [
             Rule(f"coalesce({name} NOT IN ({_listed(JUNK_IDS)}), TRUE)", _JUNK_REASON.format(name), column)
             for name, column in named.items() if name in pattern.odd

@@ -1,7 +1,8 @@
 """JSON text in a column: spliced into the record as it is where that is surely right, rebuilt where it might not be.
 
-SQL looks at every text once and passes the plain ones: valid, on one line, without NULLs, without NaN, without
-integers that a double cannot hold, small and shallow. The others are read and written again in Python, exactly.
+SQL looks at every text once and passes the plain ones: valid, on one line, without NaN, without numbers that a double
+cannot hold, without a key twice in an object, small and shallow. The others are read and written again in Python,
+exactly.
 """
 
 import json
@@ -15,39 +16,58 @@ import orjson
 from mixpanel_wh.mixpanel.records.sql import literal
 from mixpanel_wh.mixpanel.rules import NAME_LENGTH, WIDEST_INTEGER, Limits
 
+_LONG = 1_000
+"""A text this short holds neither 255 keys, which take six characters each where they differ, nor 8 KB."""
 _SHORT = 500
-"""A text this short holds neither 255 elements nor 255 keys nor 8 KB: each element takes two characters at least."""
-# DuckDB's reader also takes NaN, Infinity and a comma before a closing bracket, which JSON does not have. A lone
-# surrogate is one of `\ud8..` to `\udf..`; pairs look the same and are read exactly, too.
-_DOUBTFUL = r"""(?i)[:\[,]\s*(?:[-+]?(?:nan|inf)|null)|[0-9]{16}|[0-9]e|,\s*[}\]]|[\n\r]|\\ud[89a-f]|/[*/]"""
+"""A text this short holds no list of 255 elements, which take two characters each."""
+# What DuckDB's reader takes and JSON does not have (NaN, infinities, a comma before a closing bracket), numbers that
+# might not fit a double, and line ends.
+_DOUBTFUL = (
+    r"(?i)(?:^|[:\[,])\s*-?(?:(?:nan|inf|infinity)\s*(?:[,\]}]|$)|[0-9]{16}|[0-9.]+e\+?[0-9]{3})|,\s*[}\]]|[\n\r]"
+)
+
+
+_TOO_DEEP = "the JSON is nested too deep to be read"
 
 
 class Refused(Exception):
     """Why a JSON text cannot be sent."""
 
 
-def is_plain(x: str) -> str:
-    """SQL: whether the JSON text `x` may be spliced as it is; never NULL for a text."""
+def is_plain(x: str, limits: Limits, levels: int = 0) -> str:
+    """SQL: whether the JSON text `x` may be spliced as it is; never NULL for a text.
+
+    `levels` are levels of objects beyond those that the limits allow.
+    """
     braces = f"(strlen({x}) - strlen(replace({x}, '{{', '')))"
+    fits = f"strlen({x}) <= {limits.nested_bytes}"
+    if limits.levels is not None:
+        small = f"strlen({x}) <= {_SHORT} OR strlen({x}) <= {_LONG} AND NOT contains({x}, '[')"
+        fits = f"({small}) AND {braces} <= {limits.levels + levels}"
+    # A CASE, since reading the keys of an invalid text is an error.
     return (
-        f"strlen({x}) <= {_SHORT} AND {braces} <= 3 AND NOT regexp_matches({x}, {literal(_DOUBTFUL)}) "
-        f"AND json_valid({x})"
+        f"CASE WHEN {fits} AND trim({x}, {_SPACE}) <> 'null' AND NOT regexp_matches({x}, {literal(_DOUBTFUL)}) "
+        f"AND json_valid({x}) THEN {_keys_differ(x, braces)} ELSE FALSE END"
     )
 
 
-def is_plain_object(x: str, taken: list[str]) -> str:
-    """SQL: whether the members of the JSON object `x` may be spliced as they are; `taken` are names that must not
-    occur among its keys."""
-    names = ", ".join(literal(name) for name in taken)
-    free = f" AND NOT list_has_any(json_keys({x}), [{names}])" if names else ""
-    short = f"coalesce(list_max(list_transform(json_keys({x}), lambda k: strlen(k))), 0) <= {NAME_LENGTH}"
-    return f"starts_with(ltrim({x}), '{{') AND {is_plain(x)} AND {short}{free}"
+def _keys_differ(x: str, braces: str) -> str:
+    """SQL: whether no object of the valid JSON `x` has a key twice. Only one brace, in front, is the usual case."""
+    outer = f"len(json_keys({x})) = list_unique(json_keys({x}))"
+    inner = f"list_bool_and(list_transform(json_keys({x}, '$..*'), lambda k: len(k) = list_unique(k)))"
+    return (
+        f"CASE WHEN {braces} = 0 THEN TRUE WHEN NOT ({outer}) THEN FALSE "
+        f"WHEN {braces} = 1 AND starts_with({x}, '{{') THEN TRUE ELSE coalesce({inner}, TRUE) END"
+    )
+
+
+_SPACE = r"e' \t\n\r'"
 
 
 def members(x: str) -> str:
     """SQL: the members of a plain JSON object, without the braces."""
-    inner = f"substr(trim({x}), 2, length(trim({x})) - 2)"
-    return f"trim({inner})"
+    whole = f"trim({x}, {_SPACE})"
+    return f"trim(substr({whole}, 2, length({whole}) - 2), {_SPACE})"
 
 
 @dataclass(frozen=True)
@@ -58,12 +78,21 @@ class Reader:
     taken: frozenset[str] = frozenset()
     keep_nulls: bool = False
 
+    def is_plain_object(self, x: str) -> str:
+        """SQL: whether the members of the JSON object `x` may be spliced as they are; never NULL for a text."""
+        names = ", ".join(literal(name) for name in sorted(self.taken))
+        free = f"NOT list_has_any(json_keys({x}), [{names}])" if names else "TRUE"
+        short = f"coalesce(list_max(list_transform(json_keys({x}), lambda k: strlen(k))), 0) <= {NAME_LENGTH}"
+        nulls = "" if self.keep_nulls else f" AND NOT contains({x}, 'null')"
+        return (
+            f"CASE WHEN starts_with(ltrim({x}, {_SPACE}), '{{'){nulls} AND {is_plain(x, self.limits, levels=1)} "
+            f"THEN {free} AND {short} ELSE FALSE END"
+        )
+
     def value(self, text: str) -> str | None:
         """The JSON text to send for a property, None where it is absent; Refused with the reason."""
-        found = self._clean(_parsed(text), 0)
-        if found is None:
-            return None
-        return self._written(found)
+        found = self._cleaned(_parsed(text))
+        return None if found is None else self._written(found)
 
     def members(self, text: str) -> tuple[str, int]:
         """The members of a JSON object to splice, and how many there are; Refused with the reason."""
@@ -72,23 +101,32 @@ class Reader:
             return "", 0
         if not isinstance(found, dict):
             raise Refused("the JSON must be an object whose members become properties")
-        kept = [(_whole(key), value) for key, value in found.items() if key not in self.taken]
-        parts = [part for key, value in kept if (part := self._member(key, value))]
+        kept = {_whole(key): value for key, value in found.items()}
+        parts = [part for key, value in kept.items() if key not in self.taken and (part := self._member(key, value))]
         return ",".join(parts), len(parts)
 
     def _member(self, key: str, value: Any) -> str | None:
         if len(key) > NAME_LENGTH:
             raise Refused(f"the property name '{key[:40]}…' in the JSON is longer than {NAME_LENGTH} characters")
-        cleaned = self._clean(value, 0)
-        if cleaned is None and not (self.keep_nulls and value is None):
+        cleaned = self._cleaned(value)
+        if cleaned is None and not self.keep_nulls:
             return None
         return f"{orjson.dumps(key).decode()}:{self._written(cleaned)}"
 
     def _written(self, value: Any) -> str:
-        text = orjson.dumps(value).decode()
+        try:
+            text = orjson.dumps(value).decode()
+        except orjson.JSONEncodeError:
+            raise Refused(_TOO_DEEP) from None
         if isinstance(value, list | dict) and len(text.encode()) > self.limits.nested_bytes:
             raise Refused(f"a list or object may have at most {self.limits.nested_bytes:,} bytes of JSON")
         return text
+
+    def _cleaned(self, value: Any) -> Any:
+        try:
+            return self._clean(value, 0)
+        except RecursionError:
+            raise Refused(_TOO_DEEP) from None
 
     def _clean(self, value: Any, level: int) -> Any:
         """The value as Mixpanel takes it: no NaN, no half characters, no integers that a double cannot hold."""
@@ -121,7 +159,7 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise Refused("the JSON is nested too deep to be read") from None
+        raise Refused(_TOO_DEEP) from None
     except ValueError as error:
         raise Refused(f"not valid JSON: {error}") from None
 

@@ -6,8 +6,6 @@ nothing for undefined, else text.
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.batches import Framing
 from mixpanel_wh.engine.spec import SyncSpec
@@ -53,7 +51,7 @@ class LookupRecord:
     def _value(self, column: str, shape: Shape, x: str) -> str:
         if column in self.spec.properties.hash:
             value = f"sha256(CAST({x} AS VARCHAR))"
-        elif is_text(shape.type) or shape.form == "json" or pa.types.is_dictionary(shape.type):
+        elif is_text(shape.type) or shape.form == "json":
             value = _csv(f"CAST({x} AS VARCHAR)")
         elif is_nested(shape.type):
             value = _csv(json_text(shape.type, x, Scope(self.spec.timezone)))

@@ -4,29 +4,18 @@ Source columns are renamed `c0`, `c1`, … so that no name can clash or need car
 """
 
 import time
-from array import array as places
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixpanel_wh.engine import batches
-from mixpanel_wh.mixpanel.records.columns import Shape, bounds, is_plain_text, prepare
+from mixpanel_wh.engine.texts import texts
+from mixpanel_wh.mixpanel.records.broken import REASON, without_broken
+from mixpanel_wh.mixpanel.records.columns import Shape, is_plain_text, prepare
+from mixpanel_wh.mixpanel.records.settled import bounds, settled
 from mixpanel_wh.mixpanel.rules import EARLIEST_MS, FUTURE_MS, IDENTITY_EVENTS, JUNK_IDS, NAME_LENGTH
-
-
-def text_scalar(value: str) -> pa.Scalar:
-    """An Arrow text, made without loading pandas, as `pa.scalar` would."""
-    return texts((value,))[0]
-
-
-def texts(values: tuple[str, ...]) -> pa.Array:
-    """An Arrow array of texts, made without loading pandas, as `pa.array` would."""
-    joined = "".join(values).encode()
-    ends = accumulate((len(value.encode()) for value in values), initial=0)
-    return pa.StringArray.from_buffers(len(values), pa.py_buffer(places("i", ends)), pa.py_buffer(joined))
-
 
 TEXT_CONTROLS = (
     batches.KEY, batches.OP, batches.FAULT, batches.EVENT, batches.USER, batches.DEVICE, batches.OLD_KEY,
@@ -81,7 +70,7 @@ class Prepared:
     nulls: set[str] = field(default_factory=set)
     plain: set[str] = field(default_factory=set)
     odd: set[str] = field(default_factory=set)
-    refused: dict[int, tuple[str, str]] = field(default_factory=dict)
+    refused: dict[int, tuple[str | None, str]] = field(default_factory=dict)
     changes: bool = False
     latest: int | None = None
     members: int = 0
@@ -105,6 +94,11 @@ class Prepared:
                 arrays[name] = pa.array(marks, pa.string())
         return pa.table(arrays)
 
+    def refuse(self, rows: Iterable[int], column: str | None, reason: str) -> None:
+        """Note rows that cannot be sent; the first reason of a row stays."""
+        for row in rows:
+            self.refused.setdefault(row, (column, reason))
+
     def replace_column(self, column: str, array: pa.Array, form: str) -> None:
         """Put another array in place of a source column; `form` says what it holds."""
         self.arrays[self.sql_of(column)] = array
@@ -115,25 +109,28 @@ class Prepared:
         return f"c{list(self.shapes).index(column)}"
 
 
-def prepared(batch: pa.RecordBatch, wanted: list[str]) -> Prepared:
-    """The control columns and the `wanted` source columns of a batch, ready for SQL."""
+def prepared(batch: pa.RecordBatch, wanted: Sequence[str], origins: Mapping[str, str | None]) -> Prepared:
+    """The control columns and the `wanted` source columns of a batch, ready for SQL; `origins` are the source columns
+    that control columns stand for."""
     made = Prepared(batch.num_rows, {}, {})
     names = set(batch.schema.names)
     for control in (*TEXT_CONTROLS, *TIME_CONTROLS):
         if control in names:
-            _add_control(made, control, batch.column(control))
+            _add_control(made, control, batch.column(control), origins.get(control))
     made.changes = batches.OP in made.present and bool(pc.any(pc.not_equal(made.arrays[batches.OP], "insert")).as_py())
     made.latest = _latest(made)
     for column in wanted:
-        array, shape = prepare(batch.column(column))
+        array, shape, broken = prepare(batch.column(column))
+        made.refuse(broken, column, REASON)
         made.arrays[f"c{len(made.shapes)}"] = array
         made.shapes[column] = shape
     return made
 
 
-def _add_control(made: Prepared, control: str, array: pa.Array) -> None:
+def _add_control(made: Prepared, control: str, array: pa.Array, origin: str | None) -> None:
     kind = pa.int64() if control in TIME_CONTROLS else pa.string()
-    array = array if array.type == kind else array.cast(kind)
+    array, broken = without_broken(array if array.type == kind else settled(array).cast(kind))
+    made.refuse(broken, origin, REASON)
     if control in _NOBODY:
         array = _without_empty(array)
     made.arrays[control] = array
@@ -151,8 +148,8 @@ def _is_odd(control: str, array: pa.Array) -> bool:
     """Whether some value is one that Mixpanel refuses in that place; a look at each that costs less than a rule."""
     if control != batches.EVENT:
         return bool(pc.any(pc.is_in(array, value_set=_JUNK)).as_py())
-    sizes = pc.min_max(pc.binary_length(array))
-    fits = (sizes["min"].as_py() or 1) >= 1 and (sizes["max"].as_py() or 1) <= NAME_LENGTH
+    shortest, longest = bounds(pc.binary_length(array))
+    fits = shortest is None or (shortest > 0 and longest <= NAME_LENGTH)
     return not fits or bool(pc.any(pc.is_in(array, value_set=_IDENTITY_EVENTS)).as_py())
 
 

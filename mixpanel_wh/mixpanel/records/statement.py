@@ -32,9 +32,10 @@ class Statement:
 
     @property
     def lines_sql(self) -> str:
-        """Every row's line, good or not, and where there are rules whether it meets them all (a NULL is a no)."""
-        good = f", {every([rule.holds for rule in self.rules])} AS good" if self.rules else ""
-        return f"SELECT {self.line} AS line{good} FROM rows"
+        """Every row's line, NULL where a rule is broken."""
+        good = every([rule.holds for rule in self.rules])
+        line = f"CASE WHEN {good} THEN {self.line} END" if self.rules else self.line
+        return f"SELECT {line} AS line FROM rows"
 
     @property
     def reasons_sql(self) -> str:

@@ -14,7 +14,8 @@
 | uuid | its text |
 | lists, structs, maps | lists and objects of the same; NULL and absent values inside are `null` |
 
-`columns` has brought each value into range before this SQL sees it, save the ones inside lists, structs and maps.
+Types here are logical ones and values settled ones: `settled` undid the layouts and brought every value into range.
+Of fields or entries that share a name the last one counts, as in JSON.
 """
 
 from collections.abc import Callable
@@ -65,6 +66,27 @@ def is_text(kind: pa.DataType) -> bool:
 def is_list(kind: pa.DataType) -> bool:
     """Whether the type is a list of any layout."""
     return any(check(kind) for check in LIST_CHECKS)
+
+
+def is_extension(kind: pa.DataType, name: str) -> bool:
+    """Whether the type is the named extension type."""
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == name
+
+
+def are_apart(names: list[str]) -> bool:
+    """Whether DuckDB tells the fields of a struct apart by these names."""
+    return len({name.lower() for name in names}) == len(names)
+
+
+def whole_digits(kind: pa.DataType) -> int:
+    """How many digits a decimal has when it is written out: one at least before the point, which DuckDB leaves out
+    where the type has none, and no exponent."""
+    return int(max(kind.precision, kind.scale + 1) - min(kind.scale, 0))
+
+
+def is_decimal_text(kind: pa.DataType) -> bool:
+    """Whether decimals of the type have more digits than DuckDB's, so that it sees them as text."""
+    return bool(pa.types.is_decimal(kind) and whole_digits(kind) > 38)
 
 
 def is_nested(kind: pa.DataType) -> bool:
@@ -121,19 +143,16 @@ def _fits(kind: pa.DataType, x: str, limits: Limits, level: int, depth: int) -> 
     if level == limits.levels:
         return f"{x} IS NULL"
     if pa.types.is_map(kind):
-        entries = f"len(map_keys({x})) <= {limits.elements}"
-        inner = _each_fits(kind.item_type, f"map_values({x})", limits, level + 1, depth)
-        return every([entries, *inner])
+        return _list_fits(kind.item_type, x, limits, level + 1, depth, ".value")
     return _struct_fits(kind, x, limits, level, depth)
 
 
-def _list_fits(inner: pa.DataType, x: str, limits: Limits, level: int, depth: int) -> str:
-    return every([f"len({x}) <= {limits.elements}", *_each_fits(inner, x, limits, level, depth)])
-
-
-def _each_fits(kind: pa.DataType, x: str, limits: Limits, level: int, depth: int) -> list[str]:
-    each = _fits(kind, f"e{depth}", limits, level, depth + 1)
-    return [f"coalesce(list_bool_and(list_transform({x}, lambda e{depth}: {each})), TRUE)"] if each else []
+def _list_fits(inner: pa.DataType, x: str, limits: Limits, level: int, depth: int, part: str = "") -> str:
+    fits = f"len({x}) <= {limits.elements}"
+    each = _fits(inner, f"e{depth}{part}", limits, level, depth + 1)
+    if each is None:
+        return fits
+    return every([fits, f"coalesce(list_bool_and(list_transform({x}, lambda e{depth}: {each})), TRUE)"])
 
 
 def _struct_fits(kind: pa.StructType, x: str, limits: Limits, level: int, depth: int) -> str | None:
@@ -150,8 +169,8 @@ def _plain(kind: pa.DataType) -> bool:
     if is_list(kind):
         return _plain(kind.value_type)
     if pa.types.is_struct(kind):
-        names = [field.name.lower() for field in kind]
-        return len(set(names)) == len(names) and all(_plain(field.type) for field in kind)
+        apart = kind.num_fields > 0 and are_apart([field.name for field in kind])
+        return apart and all(_plain(field.type) for field in kind)
     narrow = pa.types.is_integer(kind) and kind.bit_width < 64
     return narrow or is_text(kind) or pa.types.is_boolean(kind)
 
@@ -171,15 +190,14 @@ def _integer(kind: pa.DataType, x: str, scope: Scope) -> str:
 
 
 def _big_decimal(kind: pa.DataType, x: str, scope: Scope) -> str:
-    """A decimal of more than 38 digits is text already."""
+    """The same for a decimal that is text already."""
     if not is_whole(kind):
         return x
     return f"CASE WHEN TRY_CAST({x} AS HUGEINT) {_WHOLE} THEN {x} ELSE '\"' || {x} || '\"' END"
 
 
 def _float(kind: pa.DataType, x: str, scope: Scope) -> str:
-    written = f"CAST(to_json({x}) AS VARCHAR)"
-    return f"CASE WHEN isfinite({x}) THEN {written} END" if scope.depth else written
+    return f"CAST(to_json({x}) AS VARCHAR)"
 
 
 def _json(kind: pa.DataType, x: str, scope: Scope) -> str:
@@ -196,29 +214,24 @@ def quoted_text(x: str, plain: bool) -> Parts:
 
 
 def _timestamp(kind: pa.TimestampType, x: str, scope: Scope) -> Parts:
-    narrow = "TIMESTAMP_NS" if kind.unit == "ns" and (kind.tz or scope.zone == "UTC") else "TIMESTAMP"
-    if kind.tz is None and scope.zone != "UTC":
-        x = f"timezone({literal(scope.zone)}, CAST({x} AS TIMESTAMP))"
-    moment = f"CAST({x} AS {narrow})"
-    if narrow == "TIMESTAMP_NS":
-        written: Parts = (_QUOTE, f"replace(CAST({moment} AS VARCHAR), ' ', 'T')", "'Z\"'")
-    else:
-        written = (_QUOTE, f"CAST({moment} AS DATE)", "'T'", f"CAST({moment} AS TIME)", "'Z\"'")
-    return _in_range(moment, written) if scope.depth else written
+    elsewhere = kind.tz is None and scope.zone != "UTC"
+    if kind.unit == "ns" and not elsewhere:
+        return _QUOTE, f"replace(CAST(CAST({x} AS TIMESTAMP_NS) AS VARCHAR), ' ', 'T')", "'Z\"'"
+    moment = f"CAST({x} AS TIMESTAMP)"
+    if elsewhere:
+        moment = f"CAST(timezone({literal(scope.zone)}, {_microseconds(kind, x)}) AS TIMESTAMP)"
+    written = (_QUOTE, f"CAST({moment} AS DATE)", "'T'", f"CAST({moment} AS TIME)", "'Z\"'")
+    if elsewhere and scope.wide and kind.unit != "ns":
+        return (f"CASE WHEN year({moment}) BETWEEN 1 AND 9999 THEN {joined(written)} END",)
+    return written
 
 
-def _date(kind: pa.DataType, x: str, scope: Scope) -> Parts:
-    written = _quoted(kind, x, scope)
-    return _in_range(x, written) if scope.depth else written
-
-
-def _in_range(x: str, written: Parts) -> Parts:
-    return (f"CASE WHEN isfinite({x}) AND year({x}) BETWEEN 1 AND 9999 THEN {joined(written)} END",)
-
-
-def _duration(kind: pa.DataType, x: str, scope: Scope) -> str:
-    seconds = f"epoch({x})" if scope.depth else f"CAST({x} AS DOUBLE)"
-    return f"CAST(to_json({seconds}) AS VARCHAR)"
+def _microseconds(kind: pa.TimestampType, x: str) -> str:
+    """The moment without what is finer than a microsecond: DuckDB's `timezone` takes no finer ones, and a cast
+    would round."""
+    if kind.unit != "ns":
+        return f"CAST({x} AS TIMESTAMP)"
+    return f"make_timestamp(epoch_ns({x}) // 1000 - CAST(epoch_ns({x}) % 1000 < 0 AS BIGINT))"
 
 
 def _binary(kind: pa.DataType, x: str, scope: Scope) -> Parts:
@@ -240,27 +253,28 @@ def _elements(x: str, kind: pa.DataType, scope: Scope) -> str:
 def _struct(kind: pa.StructType, x: str, scope: Scope) -> str:
     if _plain(kind):
         return _json(kind, x, scope)
-    parts = []
-    for i, field in enumerate(kind):
+    if kind.num_fields == 0:
+        return x  # text already
+    parts: list[str] = []
+    last = {field.name: i for i, field in enumerate(kind)}
+    for field, i in ((kind.field(i), i) for i in sorted(last.values())):
         value = json_text(field.type, f"struct_extract_at({x}, {i + 1})", scope.inside())
-        comma = "," if i else ""
+        comma = "," if parts else ""
         parts.append(f"{literal(f'{comma}{json_literal(field.name)}:')}, coalesce({value}, 'null')")
-    return f"CASE WHEN {x} IS NOT NULL THEN concat('{{', {', '.join(parts) or repr('')}, '}}') END"
+    return f"CASE WHEN {x} IS NOT NULL THEN concat('{{', {', '.join(parts)}, '}}') END"
 
 
 def _map(kind: pa.MapType, x: str, scope: Scope) -> str:
     name = f"v{scope.depth}"
-    key = f"to_json(CAST({name}.key AS VARCHAR))"
-    each = f"{key} || ':' || coalesce({json_text(kind.item_type, f'{name}.value', scope.inside())}, 'null')"
-    return f"'{{' || array_to_string(list_transform(map_entries({x}), lambda {name}: {each}), ',') || '}}'"
-
-
-def _dictionary(kind: pa.DictionaryType, x: str, scope: Scope) -> Parts:
-    return json_parts(kind.value_type, x, scope)
+    key, value = f"{name}.key", json_text(kind.item_type, f"{name}.value", scope.inside())
+    if not is_text(kind.key_type):
+        key = f"trim({json_text(kind.key_type, key, scope.inside())}, '\"')"
+    each = f"CAST(to_json({key}) AS VARCHAR) || ':' || coalesce({value}, 'null')"
+    return f"'{{' || array_to_string(list_transform({x}, lambda {name}: {each}), ',') || '}}'"
 
 
 def _uuid(kind: pa.DataType) -> bool:
-    return isinstance(kind, pa.UuidType)
+    return is_extension(kind, "arrow.uuid")
 
 
 def _text_or_any(checks: tuple[Callable[[pa.DataType], bool], ...]) -> Callable[[pa.DataType], bool]:
@@ -272,17 +286,17 @@ _WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., str | Parts]]
     (pa.types.is_boolean, _cast),
     (pa.types.is_integer, _integer),
     (pa.types.is_floating, _float),
-    (pa.types.is_decimal256, _big_decimal),
+    (is_decimal_text, _big_decimal),
     (pa.types.is_decimal, _integer),
     (pa.types.is_timestamp, _timestamp),
-    (pa.types.is_date, _date),
+    (pa.types.is_date, _quoted),
     (pa.types.is_time, _quoted),
-    (pa.types.is_duration, _duration),
+    (pa.types.is_null, _cast),
+    (pa.types.is_duration, _float),
     (pa.types.is_interval, _quoted),
     (_text_or_any(BINARY_CHECKS), _binary),
     (_uuid, _quoted),
     (is_list, _list),
     (pa.types.is_struct, _struct),
     (pa.types.is_map, _map),
-    (pa.types.is_dictionary, _dictionary),
 )
