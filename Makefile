@@ -27,16 +27,16 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -W error -rs
+	$(BIN)/python -m pytest -W error -rfEs
 
 bench: $(INSTALLED)
 	$(BIN)/mixpanel-wh bench
 
 chaos: $(INSTALLED)
-	$(BIN)/python -m pytest -W error -rs -m chaos
+	$(BIN)/python -m pytest -W error -rfEs -m 'chaos or long'
 
 warehouses: $(INSTALLED)
-	$(BIN)/python -m pytest -W error -rs -m warehouses
+	$(BIN)/python -m pytest -W error -rfEs -m warehouses
 
 clean:
 	rm -rf $(VENV) $(DATA) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,7 @@
 """What every test gets: a clean environment, and the markers that `make chaos` and `make warehouses` select by."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def clean_environment() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith(("MIXPANEL_", "DAGSTER_"))]:
             patch.delenv(name)
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        # A shell that runs the tests in the background has them ignore Ctrl-C, which some of them are about.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mixpanel_wh.demo.database import opened
 from mixpanel_wh.demo.edits import Edited, expected, expected_tombstones
 from mixpanel_wh.demo.held import Held
 from mixpanel_wh.demo.runs import SyncRun
@@ -115,7 +116,8 @@ class Compared:
 
 def compare(url: str, warehouse: Path, folder: Path) -> Compared:
     """Fetches everything that the sandbox holds and compares it with the source tables, sync by sync."""
-    with Held(url, warehouse, folder) as held:
+    with opened() as connection:
+        held = Held(connection, url, warehouse, folder)
         summary = held.summary()
         return Compared([_agreement(one, held, summary) for one in COMPARISONS], int(summary["tombstones"]))
 

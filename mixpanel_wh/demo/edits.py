@@ -1,10 +1,9 @@
 """What happens to the source tables between the demo's two runs: corrections, reschedulings, deletions, late rows."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
+from mixpanel_wh.demo.database import opened
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ EDITS = (
 
 def edit(database: Path) -> list[Edited]:
     """Makes every edit in the demo's DuckDB file; returns how many rows each touched."""
-    with closing(duckdb.connect(str(database))) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with opened(database) as connection:
         return [Edited(one, int(connection.execute(one.sql).fetchall()[0][0])) for one in EDITS]
 
 

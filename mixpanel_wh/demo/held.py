@@ -17,17 +17,9 @@ _NDJSON = "read_ndjson({file}, columns = {columns}, maximum_object_size = 167772
 class Held:
     """A DuckDB connection that sees the source tables as `source.main` and fetched records as tables of its own."""
 
-    def __init__(self, url: str, warehouse: Path, folder: Path) -> None:
-        self.url, self.folder = url, folder
-        self.connection = duckdb.connect()
-        self.connection.execute("SET TimeZone = 'UTC'")
-        self.connection.execute(f"ATTACH {_literal(str(warehouse))} AS source (READ_ONLY)")
-
-    def __enter__(self) -> "Held":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.connection.close()
+    def __init__(self, connection: duckdb.DuckDBPyConnection, url: str, warehouse: Path, folder: Path) -> None:
+        self.connection, self.url, self.folder = connection, url, folder
+        connection.execute(f"ATTACH {_literal(str(warehouse))} AS source (READ_ONLY)")
 
     def summary(self) -> dict[str, Any]:
         """The sandbox's own totals."""

