@@ -12,7 +12,7 @@ import pytest
 from mixpanel_wh.engine import run as run_module
 from mixpanel_wh.engine.errors import DestinationUnavailable
 from mixpanel_wh.engine.run import RunOptions, run_sync
-from mixpanel_wh.engine.spec import Mode, SyncSpec
+from mixpanel_wh.engine.spec import Limit, Mode, SyncSpec
 from mixpanel_wh_tests.engine.dying import Died, DyingWarehouse, Fate
 from mixpanel_wh_tests.engine.memory import MemoryMixpanel
 from mixpanel_wh_tests.engine.tables import (
@@ -85,8 +85,9 @@ def test_at_every_single_step_the_next_run_brings_mixpanel_in_step(spec: SyncSpe
 def deaths_leave_nothing_lost(spec: SyncSpec, synced_before: bool, first: int, every: int) -> None:
     """Die at each of those steps, run again, and compare."""
     steps = 0
-    if spec is ONE_TIME and synced_before:
+    if spec.mode is Mode.ONE_TIME and synced_before:
         return  # what was sent once is not sent again
+    spec = replace(spec, max_rejected=Limit(rows=1))  # the one bad row must not be counted twice
     for at, ground, mixpanel in lives(spec, RunOptions(), synced_before, first, every):
         steps = at
         with closing(ground.open()) as warehouse:
@@ -94,7 +95,7 @@ def deaths_leave_nothing_lost(spec: SyncSpec, synced_before: bool, first: int, e
             assert result.status == "succeeded"
             known = expected(ground)
             known.pop("b")
-            gone = {"4": "good"} if spec is PLACES and synced_before else {}
+            gone = {"4": "good"} if spec.record is PLACES.record and synced_before else {}
             assert words(mixpanel) == known | gone, at
             assert max(mixpanel.sent.values()) <= 2 + synced_before + (spec.mode is Mode.FULL), at
             assert warehouse.state.load(spec.name).pending is None

@@ -6,7 +6,7 @@ import pytest
 
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.ports import Warehouse, Window
-from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.engine.spec import Properties, SyncSpec
 from mixpanel_wh_tests.warehouses.asking import Asked, append_spec, read
 from mixpanel_wh_tests.warehouses.ground import Ground
 
@@ -143,6 +143,26 @@ class WindowsContract(Asked):
         for batch in warehouse.tables.read(spec, window):
             warehouse.ledger.remember(spec, batch)
         assert self.sent(warehouse, spec, None)[0] == ["a"]
+
+    def test_boundary_equal_rows_of_a_broken_run_are_sent_by_the_next(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        spec = self.written(ground, [("a", FIRST)], row_key=("word",))
+        _, cursor = self.sent(warehouse, spec, None)
+        self.write(ground, ("b", FIRST))
+        window = warehouse.tables.window(spec, cursor)
+        warehouse.ledger.start(spec)
+        for batch in warehouse.tables.read(spec, window):
+            warehouse.ledger.remember(spec, batch)
+        assert self.sent(warehouse, spec, cursor) == (["b"], cursor)
+        assert self.sent(warehouse, spec, cursor) == ([], cursor)
+
+    def test_rows_that_differ_in_nothing_but_an_insert_time_that_is_not_sent_are_different_events(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        spec = self.written(ground, [("a", FIRST), ("a", SECOND)], properties=Properties(deny=("written",)))
+        first, second = (row[batches.KEY] for row in read(warehouse, spec, warehouse.tables.window(spec, None)))
+        assert first.split(":")[0] != second.split(":")[0]
 
     def test_a_discarded_ledger_is_gone(self, ground: Ground, warehouse: Warehouse) -> None:
         spec = self.written(ground, [("a", FIRST)], row_key=("word",))

@@ -97,7 +97,7 @@ class Reader:
     def members(self, text: str) -> tuple[str, int]:
         """The members of a JSON object to splice, and how many there are; Refused with the reason."""
         found = _parsed(text)
-        if found is None:
+        if _clean_leaf(found) is None:
             return "", 0
         if not isinstance(found, dict):
             raise Refused("the JSON must be an object whose members become properties")

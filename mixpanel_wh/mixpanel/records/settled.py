@@ -114,6 +114,10 @@ def _seconds(array: pa.Array) -> pa.Array:
 def _list(array: pa.Array) -> pa.Array:
     if _is_settled(array.type):
         return array
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        # Cut out and not flattened, since Arrow flattens no list of some extension types.
+        offsets = array.offsets.to_numpy().astype(np.int64)
+        return _lists(array, np.diff(offsets), settled(array.values[offsets[0] : offsets[-1]]))
     lengths = pc.fill_null(pc.list_value_length(array), 0)
     return _lists(array, lengths.to_numpy(zero_copy_only=False), settled(pc.list_flatten(array)))
 

@@ -74,8 +74,8 @@ def is_extension(kind: pa.DataType, name: str) -> bool:
 
 
 def are_apart(names: list[str]) -> bool:
-    """Whether DuckDB tells the fields of a struct apart by these names."""
-    return len({name.lower() for name in names}) == len(names)
+    """Whether DuckDB tells the fields of a struct apart by these names; to one without a name it is a tuple."""
+    return all(names) and len({name.lower() for name in names}) == len(names)
 
 
 def whole_digits(kind: pa.DataType) -> int:

@@ -178,7 +178,7 @@ def test_every_json_text_becomes_what_the_reference_says(case: Case) -> None:
     case.check()
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 @long
 @given(st.one_of(typed_cases(), typed_cases(), event_cases(), profile_cases(), json_cases()))
 def test_a_long_run_finds_no_difference_from_the_reference(case: Case) -> None:
