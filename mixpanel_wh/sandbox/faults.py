@@ -11,6 +11,10 @@ from mixpanel_wh.sandbox.calls import RefusedCall
 Kind = Literal["rate_limit", "server_error", "reset", "slow", "cut", "partial_400", "too_large", "unauthorized"]
 Shape = Literal["$insert_id", "insert_id", "string"]
 
+_OTHER_DEFAULTS: dict[Kind, dict[str, Any]] = {"too_large": {"times": None}, "partial_400": {"path": "/import"}}
+_NUMBERS = ("probability", "retry_after", "seconds")
+_WHOLE_NUMBERS = ("skip", "seed", "limit_bytes", "records")
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -21,7 +25,8 @@ class Fault:
     rate_limit: 429 with Retry-After `retry_after` (seconds). server_error: `status`. reset: the connection is reset;
     with `after_store` reset, server_error and rate_limit come after the records were stored. slow: the answer takes
     `seconds`, drop by drop. cut: the records are stored and the answer breaks off halfway. partial_400: the first
-    `records` events of a batch are refused and the others stored, with failed_records in the given `shape`.
+    `records` events of a batch are refused and the others stored, with failed_records in the given `shape` (its path
+    is /import unless another is given).
     too_large: 413 for bodies over `limit_bytes`. unauthorized: 401.
     """
 
@@ -107,7 +112,7 @@ def _fault(content: Any) -> Fault:
     unknown = content.keys() - {field.name for field in fields(Fault)}
     if unknown:
         raise RefusedCall(400, f"a fault has no {', '.join(sorted(unknown))}")
-    defaults: dict[str, Any] = {"times": None} if content["kind"] == "too_large" else {}
+    defaults = _OTHER_DEFAULTS.get(content["kind"], {})
     fault = Fault(**(defaults | content))
     problem = _problem(asdict(fault))
     if problem:
@@ -120,10 +125,10 @@ def _problem(fault: Mapping[str, Any]) -> str:
         return f"a fault's shape is one of {', '.join(get_args(Shape))}"
     if not (isinstance(fault["status"], int) and 500 <= fault["status"] <= 599):
         return "a fault's status is a number from 500 to 599"
-    numbers = {"skip", "probability", "seed", "retry_after", "seconds", "limit_bytes", "records"}
-    wrong = sorted(name for name in numbers if not isinstance(fault[name], int | float) or fault[name] < 0)
-    if wrong:
-        return f"a fault's {wrong[0]} is a number, at least 0"
+    for name in (*_NUMBERS, *_WHOLE_NUMBERS):
+        kind = int if name in _WHOLE_NUMBERS else int | float
+        if not isinstance(fault[name], kind) or fault[name] < 0:
+            return f"a fault's {name} is a {'whole ' if kind is int else ''}number, at least 0"
     if not (fault["times"] is None or isinstance(fault["times"], int)):
         return "a fault's times is a whole number, or null for until it is removed"
     return "" if fault["path"] is None or isinstance(fault["path"], str) else "a fault's path is a string"

@@ -5,7 +5,10 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mixpanel_wh.sandbox import rules
 from mixpanel_wh.sandbox.calls import Refusal
+
+csv.field_size_limit(rules.LOOKUP_BYTES)  # Mixpanel bounds the table and not a field of it
 
 
 @dataclass(frozen=True)

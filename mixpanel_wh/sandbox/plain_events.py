@@ -53,10 +53,8 @@ def sent_events(body: bytes, lines: bool) -> list[SentEvent] | None:
 
 
 def computed_distinct_id(given: str | None, user: str | None, device: str | None) -> str:
-    """What Mixpanel makes of the ids in simplified identity merging: the user, else a given id, else the device."""
-    if user or given:
-        return user or given or ""
-    return f"$device:{device}" if device else ""
+    """What Mixpanel makes of the ids in simplified identity merging: the user, else the device, else a given id."""
+    return user or (f"$device:{device}" if device else given or "")
 
 
 class PlainReader:

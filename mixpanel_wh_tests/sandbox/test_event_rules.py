@@ -133,6 +133,8 @@ def test_an_insert_id_of_allowed_characters_is_accepted(box: Sandbox, id: str) -
         ({"$user_id": "", "$device_id": "phone"}, "$device:phone"),
         ({"$user_id": ""}, ""),
         ({"$user_id": "ada", "distinct_id": "other"}, "ada"),
+        ({"$device_id": "phone", "distinct_id": "other"}, "$device:phone"),
+        ({"$user_id": "", "distinct_id": "other"}, "other"),
     ],
 )
 def test_simplified_identity_computes_the_distinct_id(box: Sandbox, ids: dict[str, str], distinct_id: str) -> None:

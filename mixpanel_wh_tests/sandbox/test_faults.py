@@ -86,6 +86,12 @@ def test_partial_400_can_list_plain_strings(box: Sandbox) -> None:
     assert failed == "'properties.time' is invalid: it must not be before 1971-01-01 ($insert_id b)"
 
 
+def test_partial_400_waits_for_events(box: Sandbox) -> None:
+    inject(box, kind="partial_400")
+    assert engage(box, {"$set": {"a": 1}}).json()["status"] == 1
+    assert statuses(box, 2) == [400, 200]
+
+
 def test_too_large_is_413_above_the_bytes_given_until_it_is_cleared(box: Sandbox) -> None:
     inject(box, kind="too_large", limit_bytes=1_000)
     batch = [event(insert_id=f"i{n}") for n in range(20)]
@@ -142,6 +148,7 @@ def test_standing_faults_are_listed_with_how_often_they_struck(box: Sandbox) -> 
         {"kind": "partial_400", "shape": "round"},
         {"kind": "slow", "seconds": "long"},
         {"kind": "slow", "times": "often"},
+        {"kind": "partial_400", "records": 1.5},
         {"kind": "slow", "path": 5},
     ],
 )

@@ -29,6 +29,18 @@ def test_a_table_is_replaced_whole(box: Sandbox) -> None:
     assert stored(box) == "id\n9\n"
 
 
+def test_a_field_may_be_as_long_as_the_table_allows(box: Sandbox) -> None:
+    csv = f"id,text\n1,{'x' * 200_000}\n"
+    assert replace_table(box, csv).status_code == 200
+    assert stored(box) == csv
+
+
+def test_an_id_may_hold_any_character(box: Sandbox) -> None:
+    assert replace_table(box, GOOD, "a%2Fb%20c").status_code == 200
+    assert stored(box, "a%2Fb%20c") == GOOD
+    assert summary(box)["lookup_tables"] == {"a/b c": 2}
+
+
 @pytest.mark.parametrize(
     ("csv", "word"),
     [
