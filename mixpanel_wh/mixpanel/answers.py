@@ -156,7 +156,7 @@ class _Finder:
 
     def __init__(self, sent: Sent) -> None:
         self._sent = sent
-        self._rows = rows_of_records(sent.batch, sent.framing)
+        self._rows = rows_of_records(sent.batch)
         self._ids: dict[str, int] = {}
 
     def place(self, failed: Any) -> tuple[int | str, int]:

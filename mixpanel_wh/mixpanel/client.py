@@ -64,7 +64,7 @@ class Client:
             return Answer(requests=0)
         if raw_size(batch, framing) > self.max_bytes and not _is_single(batch):
             return self._in_halves(batch, framing, search)
-        records = count_records(batch, framing)
+        records = count_records(batch)
         body = body_of(batch, framing, records, self._gzip)
         reply, cost = self._sender.send(self._target, body)
         if reply.status == 413:

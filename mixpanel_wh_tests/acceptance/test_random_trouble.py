@@ -162,7 +162,7 @@ def test_whatever_happens_between_runs_the_last_good_version_is_held(running_box
     run_state_machine_as_test(machine(running_box.url, keyed), settings=QUICKLY)
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 @pytest.mark.parametrize("keyed", [True, False])
 def test_whatever_happens_for_long_the_last_good_version_is_held(running_box: Sandbox, keyed: bool) -> None:
     run_state_machine_as_test(machine(running_box.url, keyed), settings=LONG)

@@ -18,6 +18,7 @@ from mixpanel_wh_tests.engine.memory import MemoryMixpanel
 from mixpanel_wh_tests.engine.tables import (
     APPEND,
     EVERY,
+    FULL,
     MIRROR,
     ONE_TIME,
     PEOPLE,
@@ -75,7 +76,7 @@ def test_whatever_the_step_the_next_run_brings_mixpanel_in_step(spec: SyncSpec, 
     deaths_leave_nothing_lost(spec, synced_before, first=1 + EVERY.index(spec), every=7)
 
 
-@pytest.mark.chaos
+@pytest.mark.long
 @pytest.mark.parametrize("synced_before", [False, True])
 @pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
 def test_at_every_single_step_the_next_run_brings_mixpanel_in_step(spec: SyncSpec, synced_before: bool) -> None:
@@ -125,22 +126,40 @@ def test_a_full_resync_that_dies_can_be_asked_for_again(spec: SyncSpec) -> None:
 def test_mirror_goes_on_after_the_last_answer_that_was_written_down(
     ground: DuckDBGround, mixpanel: MemoryMixpanel, spec: SyncSpec
 ) -> None:
-    fill(ground, 100_000)
-    mixpanel.project.max_records, mixpanel.project.fails_at = 500, "k80000"
+    fill(ground, 70_000)
+    mixpanel.project.max_records, mixpanel.project.fails_at = 500, "k69000"
     with closing(ground.open()) as warehouse:
         with pytest.raises(DestinationUnavailable):
             run_sync(spec, warehouse, mixpanel)
         pending = warehouse.state.load(spec.name).pending
         assert pending is not None
-        assert 0 < pending.acknowledged == pending.accepted < 100_000
+        assert 0 < pending.acknowledged == pending.accepted < 70_000
         mixpanel.project.fails_at = None
         ground.change("words", "word", "later", "VARCHAR", "id = 'k3'")
         result = consistent(run_sync(spec, warehouse, mixpanel))
         assert result.resumed
-        assert result.rows_read == 100_000 - pending.acknowledged + 1
+        assert result.rows_read == 70_000 - pending.acknowledged + 1
         assert result.updated == 1
     assert words(mixpanel) == expected(ground)
     assert max(mixpanel.sent.values()) <= 2
+
+
+@pytest.mark.parametrize("spec", [FULL, APPEND], ids=lambda spec: spec.name)
+def test_a_run_that_begins_anew_does_not_count_its_rejections_twice(
+    ground: DuckDBGround, mixpanel: MemoryMixpanel, spec: SyncSpec
+) -> None:
+    fill(ground, 40_000)
+    ground.change("words", "word", "bad", "VARCHAR", "id = 'k5'")
+    spec = replace(spec, max_rejected=Limit(rows=1))
+    mixpanel.project.max_records, mixpanel.project.fails_at = 5_000, "k39000"
+    with closing(ground.open()) as warehouse:
+        with pytest.raises(DestinationUnavailable):
+            run_sync(spec, warehouse, mixpanel)
+        pending = warehouse.state.load(spec.name).pending
+        assert pending is not None
+        assert (pending.rejected, pending.acknowledged > 0) == (1, True)
+        mixpanel.project.fails_at = None
+        assert run_sync(spec, warehouse, mixpanel).status == "succeeded"
 
 
 def test_a_destination_that_fails_a_few_batches_further_each_time_is_served_in_the_end(

@@ -61,14 +61,14 @@ def event(number: int, **properties: Any) -> bytes:
 
 
 def update(id: str, **properties: Any) -> bytes:
-    """A user profile update as an encoder makes it, with the comma in front."""
-    return b"," + json.dumps({"$token": "token-1", "$distinct_id": id, "$set": properties}).encode()
+    """A user profile update as an encoder makes it, with a comma in front."""
+    return b"," + json.dumps({"$token": "token-1", "$distinct_id": id, "$set": properties}).encode() + b"\n"
 
 
 def group_update(id: str, **properties: Any) -> bytes:
-    """A group profile update as an encoder makes it, with the comma in front."""
+    """A group profile update as an encoder makes it, with a comma in front."""
     one = {"$token": "token-1", "$group_key": "airline", "$group_id": id, "$set": properties}
-    return b"," + json.dumps(one).encode()
+    return b"," + json.dumps(one).encode() + b"\n"
 
 
 def spec(record: RecordType, **more: Any) -> SyncSpec:

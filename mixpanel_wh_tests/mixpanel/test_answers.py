@@ -21,7 +21,7 @@ def reading(record: RecordType, batch: Batch, content: Any, status: int = 200) -
     framing = ARRAY if record in (RecordType.USER, RecordType.GROUP) else LINES
     target = target_for(settings("http://user:pass@mixpanel.test"), record, "airports" if record == "lookup" else None)
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return read(Reply(status, body), Sent(batch, framing, count_records(batch, framing), target))
+    return read(Reply(status, body), Sent(batch, framing, count_records(batch), target))
 
 
 def events(batch: Batch, content: Any, status: int = 200) -> Reading:

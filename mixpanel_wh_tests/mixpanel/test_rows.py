@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixpanel_wh.mixpanel.rows import count_records, rows_of_insert_ids, rows_of_records
-from mixpanel_wh_tests.mixpanel.delivering import ARRAY, LINES, batch_of, event, update
+from mixpanel_wh_tests.mixpanel.delivering import batch_of, event, update
 
 counts = st.lists(st.integers(0, 3), min_size=1, max_size=40).filter(any)
 
@@ -18,23 +18,23 @@ def test_every_record_of_newline_delimited_rows_is_found(counts: list[int], data
     start = data.draw(st.integers(0, len(counts) - 1))
     part = replace(batch, start=start, stop=data.draw(st.integers(start + 1, len(counts))))
     expected = [row for row in range(part.start, part.stop) for _ in range(counts[row])]
-    assert rows_of_records(part, LINES) == expected
-    assert count_records(part, LINES) == len(expected)
+    assert rows_of_records(part) == expected
+    assert count_records(part) == len(expected)
 
 
 @given(counts)
 def test_every_record_of_rows_in_an_array_is_found(counts: list[int]) -> None:
-    rows = [b"".join(update(f"u{n}", text='},{"') for n in range(count)) for count in counts]
+    rows = [b"".join(update(f"u{n}", text='},\n{"') for n in range(count)) for count in counts]
     batch = batch_of(*rows, records_per_row=max(counts))
     expected = [row for row, count in enumerate(counts) for _ in range(count)]
-    assert rows_of_records(batch, ARRAY) == expected
-    assert count_records(batch, ARRAY) == len(expected)
+    assert rows_of_records(batch) == expected
+    assert count_records(batch) == len(expected)
 
 
 def test_rejected_rows_hold_no_record() -> None:
     batch = batch_of(event(0), None, event(2), b"", event(4))
-    assert rows_of_records(batch, LINES) == [0, 2, 4]
-    assert count_records(batch, LINES) == 3
+    assert rows_of_records(batch) == [0, 2, 4]
+    assert count_records(batch) == 3
 
 
 def test_insert_ids_lead_to_their_rows() -> None:

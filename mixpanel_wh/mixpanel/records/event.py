@@ -18,7 +18,7 @@ from mixpanel_wh.mixpanel.records.statement import Rule, Statement
 from mixpanel_wh.mixpanel.records.values import quoted_text
 from mixpanel_wh.mixpanel.rules import EARLIEST_MS, IDENTITY_EVENTS, JUNK_IDS, NAME_LENGTH
 
-_IDENTITY_PROPERTIES = 5  # time, distinct_id, $user_id, $device_id, $insert_id
+_ALWAYS = 4  # time, distinct_id, $insert_id, ip
 
 
 ONE_A_LINE = Framing()
@@ -145,8 +145,9 @@ class EventRecord:
         rules += self._junk_rules(pattern)
         for one in found:
             rules += one.rules
-        flattened = self.fields.crowd_rules(pattern, found, _IDENTITY_PROPERTIES + 1 + len(self.fixed))
-        return [*rules, *flattened]
+        told = self._new(pattern)
+        ids = [name for name in (told.user, told.device) if name and self.simplified]
+        return [*rules, *self.fields.crowd_rules(pattern, found, _ALWAYS + len(self.fixed), ids)]
 
     def _time_rules(self, pattern: Pattern) -> list[Rule]:
         column, rules = self.spec.time_column, []

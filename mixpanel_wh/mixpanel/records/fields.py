@@ -1,5 +1,6 @@
 """Properties: what every record type does with a sync's columns on the way into a record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mixpanel_wh.engine import batches
@@ -74,14 +75,20 @@ class Fields:
         found = nested_rules(shape.type, x, text, self.limits)
         return tuple(Rule(holds, literal(reason), column) for holds, reason in found)
 
-    def crowd_rules(self, pattern: Pattern, found: list[Property], others: int) -> tuple[Rule, ...]:
-        """The rule on how many properties a record may have, where a row might break it; `others` are always there."""
+    def crowd_rules(
+        self, pattern: Pattern, found: list[Property], others: int = 0, ids: Sequence[str] = ()
+    ) -> tuple[Rule, ...]:
+        """The rule on how many properties a record may have, where a row might break it; `others` are always there,
+        `ids` (control columns) where they are not NULL."""
         most = self.limits.properties
-        if others + len(found) + pattern.members <= most:
+        if others + len(found) + len(ids) + pattern.members <= most:
             return ()
-        counted = [f"CAST({one.text} IS NOT NULL AS INTEGER)" for one in found]
+        doubtful = [*(one.text for one in found if one.nullable), *ids]
+        counted = [f"CAST({text} IS NOT NULL AS INTEGER)" for text in doubtful]
         flattened = [f"coalesce({MEMBERS}, 0)"] if pattern.members else []
-        total = " + ".join([str(others), *counted, *flattened])
+        sure = others + sum(not one.nullable for one in found)
+        # A list, since DuckDB takes no sum of a thousand terms.
+        total = f"CAST(list_sum([{', '.join([str(sure), *counted, *flattened])}]) AS INTEGER)"
         reason = f"concat('a record may have at most {most} properties, and this has ', {total})"
         return (Rule(f"{total} <= {most}", reason),)
 

@@ -22,7 +22,8 @@ def property_names(spec: SyncSpec, columns: Sequence[str]) -> dict[str, str]:
     names = {column: property_name(spec, column) for column in spec.sent_columns(columns)}
     if spec.record is RecordType.EVENT:
         names |= {column: key for column, key in spec.group_keys.items() if column in columns}
-    taken: dict[str, str] = {}
+    # The first field of a lookup table has the name of the id column.
+    taken = {spec.id_column: spec.id_column} if spec.record is RecordType.LOOKUP and spec.id_column else {}
     for column, name in names.items():
         _refuse_reserved(spec, column, name)
         if name in taken:

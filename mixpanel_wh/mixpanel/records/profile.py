@@ -1,7 +1,7 @@
 """User and group profiles: one `$set` a row, an `$unset` of what became NULL, a `$delete` of a deleted row.
 
 Mixpanel's pages "User Profiles" (/engage) and "Group Profiles" (/groups) give the shapes. Each update is written with
-a comma in front; the framing makes a JSON array of them.
+a comma in front and a newline at its end; the framing makes a JSON array of them.
 """
 
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ class ProfileRecord:
         found = self.fields.properties(pattern)
         rules = [*common_rules(pattern, self.spec.id_column), *self._id_rules(pattern)]
         rules += [rule for one in found for rule in one.rules]
-        rules += self.fields.crowd_rules(pattern, found, 0)
+        rules += self.fields.crowd_rules(pattern, found)
         line, several = self._upsert(pattern, found)
         if not pattern.changes:
             return Statement(line, tuple(rules), records_per_row=2 if several else 1)
         deleted = f"{batches.OP} = 'delete'"
         guarded = [Rule(f"({deleted} OR ({rule.holds}))", rule.reason, rule.column) for rule in rules]
-        grave = self._update(pattern, batches.OLD_USER).text(',"$ignore_alias":true,"$delete":""}').render()
+        grave = self._update(pattern, batches.OLD_USER).text(',"$ignore_alias":true,"$delete":""}\n').render()
         gone = f"CASE WHEN {batches.OLD_KEY} IS NULL THEN '' ELSE {grave} END"
         change = f"CASE WHEN {deleted} THEN {gone if batches.OLD_KEY in pattern.present else repr('')} ELSE {line} END"
         return Statement(change, tuple(guarded), records_per_row=2 if several else 1)
@@ -66,12 +66,12 @@ class ProfileRecord:
         """The `$set`, and the `$unset` where there is one; whether there may be one."""
         line = self._update(pattern, batches.USER).text(',"$set":{')
         self._add_members(line, found)
-        line.text("}}")
+        line.text("}}\n")
         unset = self._unset(found)
         if unset is None:
             return line.render(), False
         names = f"nullif({unset}, '')"
-        extra = self._update(pattern, batches.USER).text(',"$unset":[').sql(f"substr({names}, 2)").text("]}").render()
+        extra = self._update(pattern, batches.USER).text(',"$unset":[').sql(f"substr({names}, 2)").text("]}\n").render()
         wanted = every([f"{names} IS NOT NULL", *([f"{batches.OP} = 'update'"] if self._mirrors else [])])
         if self._mirrors and not pattern.changes:
             return line.render(), False

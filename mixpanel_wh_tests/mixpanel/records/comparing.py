@@ -70,8 +70,9 @@ def records_of(line: str, record: RecordType) -> list[Any]:
     if record is RecordType.EVENT:
         assert line == "" or line.endswith("\n")
         return [strict(one) for one in line.split("\n")[:-1]]
-    assert "\n" not in line
-    return list(strict(f"[{line[1:]}]"))
+    found = list(strict(f"[{line[1:]}]"))
+    assert line == "" or (line.endswith("\n") and line.count("\n") == len(found))
+    return found
 
 
 def strict(text: str) -> Any:
