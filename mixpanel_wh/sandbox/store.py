@@ -142,6 +142,7 @@ def insert(database: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, verb
 def _connected(path: Path | None) -> duckdb.DuckDBPyConnection:
     try:
         database = duckdb.connect(":memory:" if path is None else str(path))
+        database.execute("SET enable_progress_bar = false")
     except duckdb.Error as error:
         raise SandboxError(_why_not(path, str(error))) from None
     database.execute("SET wal_autocheckpoint = ?", [_LOG_BYTES])

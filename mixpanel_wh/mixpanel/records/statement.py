@@ -65,7 +65,8 @@ def _connection() -> duckdb.DuckDBPyConnection:
     if not hasattr(_thread, "connection"):
         connection = duckdb.connect()
         # One thread each: the engine already encodes in one thread a core, and order must be kept.
-        connection.execute("SET threads = 1; SET TimeZone = 'UTC'; SET arrow_large_buffer_size = true")
+        connection.execute("SET threads = 1; SET TimeZone = 'UTC'")
+        connection.execute("SET arrow_large_buffer_size = true; SET enable_progress_bar = false")
         _thread.connection = connection
     found: duckdb.DuckDBPyConnection = _thread.connection
     return found
