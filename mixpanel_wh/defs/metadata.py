@@ -4,6 +4,7 @@ Every number is there on every run, a run of zero rows included, since a plot ne
 `mixpanel/`; `dagster/row_count`, `dagster/column_schema` and `dagster/table_name` are Dagster's own.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime, timedelta
@@ -104,9 +105,12 @@ def rejection_table(rejections: Iterable[Rejection | dict[str, Any]]) -> dg.Tabl
     return dg.MetadataValue.table(records, schema)
 
 
+_TOKEN = re.compile(r'"\$token":"(?:[^"\\]|\\.)*"')
+
+
 def preview_metadata(preview: Preview) -> dict[str, Any]:
     """A dry run: the records as they would be sent, and what would be rejected among the rows looked at."""
-    lines = "\n".join(line.rstrip().lstrip(",") for line in preview.lines)
+    lines = "\n".join(_TOKEN.sub('"$token":"***"', line.strip(",\n")) for line in preview.lines)
     shown: dict[str, Any] = {
         "mixpanel/dry_run": True,
         "mixpanel/records_shown": len(preview.lines),

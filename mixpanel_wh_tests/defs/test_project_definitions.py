@@ -138,7 +138,9 @@ def test_a_dry_run_shows_records_and_materializes_nothing(
     assert result.success
     assert result.get_asset_materialization_events() == []
     [observed] = result.get_asset_observation_events()
-    assert "N10" in str(observed.asset_observation_data.asset_observation.metadata["mixpanel/records"].value)
+    shown = str(observed.asset_observation_data.asset_observation.metadata["mixpanel/records"].value)
+    assert "N10" in shown
+    assert shown.count('"$token":"***"') == shown.count("$token") > 0
     assert box.profiles() == []
 
 
