@@ -84,12 +84,18 @@ class SqlEncoder:
             ) from None
 
     def _too_large(self, lines: pa.Array) -> pa.Array | None:
-        """Which lines are longer than Mixpanel takes a record, None where none is."""
-        most = self._fields.limits.bytes + 1  # and the line's end, or the comma in front
-        sizes = pc.binary_length(lines)
-        if (pc.max(sizes).as_py() or 0) <= most:
+        """Which lines hold a record longer than Mixpanel takes, or none at all; None where every line is well."""
+        long = pc.greater(pc.binary_length(lines), self._fields.limits.bytes)
+        if not pc.any(long).as_py():
             return None
-        return pc.coalesce(pc.greater(sizes, most), pc.is_null(lines))
+        large = pc.is_null(lines).to_numpy(zero_copy_only=False).copy()
+        for place in pc.indices_nonzero(long).to_pylist():
+            large[place] = self._longest(lines[place].as_py()) > self._fields.limits.bytes
+        return pa.array(large)
+
+    def _longest(self, line: str) -> int:
+        """The bytes of the longest record of a line, without the comma in front and the line's end."""
+        return max(len(record) for record in line.encode().split(b"\n")) - self.framing.skip
 
     def _reasons(self, lines: pa.Array, made: Prepared, table: pa.Table, statement: Statement) -> pa.RecordBatch:
         rows = pc.indices_nonzero(pc.is_null(lines)).cast(pa.int64())

@@ -165,7 +165,7 @@ class Reference:
             raise Refusal(None, "crowded")
         event = {"event": told["event"], "properties": found}
         grave = self._grave(controls, told)
-        if sum(len(size_of(one)) for one in [*grave, event]) > rules.EVENT.bytes:
+        if max(len(size_of(one)) for one in [*grave, event]) > rules.EVENT.bytes:
             raise Refusal(None, "size")
         return [*grave, event]
 
@@ -254,7 +254,7 @@ class Reference:
         names = self._unset(controls, properties)
         if names:
             updates.append({**self._head(controls[batches.USER]), "$unset": names})
-        if sum(len(size_of(one)) for one in updates) > rules.PROFILE.bytes:
+        if max(len(size_of(one)) for one in updates) > rules.PROFILE.bytes:
             raise Refusal(None, "size")
         return updates
 

@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 
 from mixpanel_wh.engine.spec import Identity, Mode, Properties, RecordType, SyncSpec, TableName
 from mixpanel_wh.mixpanel.project import ProjectSettings
-from mixpanel_wh_tests.mixpanel.records.arrays import HUGE, ZONES, Draw, column, json_texts, texts
+from mixpanel_wh_tests.mixpanel.records.arrays import HUGE, LEAVES, ZONES, Draw, column, json_texts, texts
 from mixpanel_wh_tests.mixpanel.records.comparing import Case
 
 NOW = 1_700_000_000_000
 SIMPLIFIED = ProjectSettings("1", "token")
 ORIGINAL = ProjectSettings("1", "token", identity=Identity.ORIGINAL)
 quick = settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
+thorough = settings(quick, max_examples=150)
 long = settings(max_examples=2_000, suppress_health_check=list(HealthCheck))
 rows_of = st.integers(1, 6)
+many_rows = st.integers(1, 12)
 people = st.one_of(st.sampled_from(["jane", 'o"brien', "", "anon", "0", "é", "x" * 300]), texts)
 names = st.one_of(st.sampled_from(["Sign Up", "", "$identify", 'quo"te', "n" * 255, "n" * 256, "é" * 255]), texts)
 times = st.one_of(
@@ -59,7 +61,7 @@ def keys(rows: int) -> list[str]:
 @st.composite
 def typed_cases(draw: Draw) -> Case:
     """Any record type, columns of any Arrow type."""
-    rows, record = draw(rows_of), draw(st.sampled_from([*RecordType][:4]))
+    rows, record = draw(many_rows), draw(st.sampled_from([*RecordType][:4]))
     controls: dict[str, Any] = {"_mp_key": keys(rows), "_mp_user": listed(draw, rows, st.just("jane"))}
     if record is RecordType.EVENT:
         controls |= {"_mp_event": ["Sign Up"] * rows, "_mp_time": [NOW] * rows}
@@ -128,7 +130,7 @@ def profile_cases(draw: Draw) -> Case:
 @st.composite
 def json_cases(draw: Draw) -> Case:
     """JSON texts, flattened or as a property, in several layouts."""
-    rows, record = draw(rows_of), draw(st.sampled_from([*RecordType][:3]))
+    rows, record = draw(many_rows), draw(st.sampled_from([*RecordType][:3]))
     layout = draw(
         st.sampled_from(
             [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string()), pa.json_()]
@@ -154,13 +156,24 @@ def json_cases(draw: Draw) -> Case:
     return Case(wanted, SIMPLIFIED, sliced(draw, controls, rows), json_types=frozenset({"j"}))
 
 
-@quick
+@pytest.mark.parametrize("first", range(0, len(LEAVES), 8))
+@settings(quick, max_examples=12)
+@given(st.data())
+def test_every_type_without_parts_becomes_the_value_that_the_reference_says(first: int, data: st.DataObject) -> None:
+    rows = 9
+    columns = {f"c {first + i}": make(data.draw, rows) for i, make in enumerate(LEAVES[first : first + 8])}
+    controls = {"_mp_key": keys(rows), "_mp_user": ["jane"] * rows, "_mp_event": ["Sign Up"] * rows, "_mp_time": [NOW] * rows}
+    wanted = spec(timezone=data.draw(st.sampled_from(ZONES)))
+    Case(wanted, SIMPLIFIED, sliced(data.draw, controls | columns, rows)).check()
+
+
+@thorough
 @given(typed_cases())
 def test_every_arrow_type_becomes_the_value_that_the_reference_says(case: Case) -> None:
     case.check()
 
 
-@quick
+@thorough
 @given(event_cases())
 def test_every_event_and_change_of_one_is_what_the_reference_says(case: Case) -> None:
     case.check()
@@ -172,7 +185,7 @@ def test_every_profile_update_is_what_the_reference_says(case: Case) -> None:
     case.check()
 
 
-@quick
+@thorough
 @given(json_cases())
 def test_every_json_text_becomes_what_the_reference_says(case: Case) -> None:
     case.check()

@@ -13,8 +13,8 @@ USER = RecordType.USER
 
 
 def bytes_of(columns: dict[str, Any], **more: Any) -> int:
-    """The length of the one line, without its end."""
-    return len(write(columns, **more).encoded.lines[0].as_py().encode()) - 1
+    """The length of the one record, without what frames it."""
+    return len(write(columns, **more).encoded.lines[0].as_py().strip(",\n").encode())
 
 
 @pytest.mark.parametrize("letter", ["x", "é"])
@@ -31,6 +31,13 @@ def test_rule_a_profile_update_is_at_most_a_megabyte() -> None:
     room = 1_048_576 - bytes_of({"a": [""]}, spec=sync(USER))
     assert bytes_of({"a": ["x" * room]}, spec=sync(USER)) == 1_048_576
     assert "1,048,576 bytes" in write({"a": ["x" * (room + 1)]}, sync(USER)).reason[1]
+
+
+def test_rule_the_limit_of_bytes_is_one_of_each_record_of_a_row() -> None:
+    room = 1_048_575 - bytes_of({"a": [""]})
+    moved = {"_mp_op": ["update"], "_mp_old_key": ["key 0"], "_mp_old_event": ["Old"], "_mp_old_time": [NOW], "_mp_old_user": ["jane"]}
+    assert [len(row or []) for row in write({"a": ["x" * room], **moved}).records] == [2]
+    assert write({"a": ["x" * (room + 1)], **moved}).reason[0] is None
 
 
 def test_only_the_record_that_is_too_large_is_left_out() -> None:
