@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixpanel_wh.engine.batches import KEY, Encoded, pack
+from mixpanel_wh.engine.batches import KEY, Batch, Encoded, pack
 from mixpanel_wh.engine.errors import RequestRefused
 from mixpanel_wh.engine.ports import Answer, Destination, Encoder
 from mixpanel_wh.engine.senders import Senders
@@ -108,6 +108,9 @@ class Delivery:
         self._destination = destination
         self._limit = in_flight_bytes
         self._stopped = Event()
+        self._failed = False
+        self._first_error: BaseException | None = None
+        self._lock = Lock()
         self._encoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="encode")
         self._senders = Senders(lambda: destination.concurrency)
 
@@ -118,6 +121,7 @@ class Delivery:
     def run(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Answered]:
         """Deliver the batches; an error of any stage ends the stream, with nothing left running.
 
+        What a request fails for is told as soon as the others have ended, which no longer wait: not in its turn.
         An interrupt from outside does not wait for requests under way: what they send carries ids that the next run
         sends again, so nobody needs to know their answers.
         """
@@ -136,12 +140,29 @@ class Delivery:
             while underway:
                 yield _answered(underway.popleft())
         except BaseException as error:
-            self._destination.abort()
+            self._fail(error)
             patient = isinstance(error, Exception)
+            if patient and self._first_error not in (None, error):
+                raise self._first_error from None
             raise
         finally:
+            self._first_error = None  # its traceback holds this delivery, and with it the reader
             self._encoders.shutdown(wait=patient, cancel_futures=True)
             self._senders.shutdown(wait=patient)
+
+    def _fail(self, error: BaseException) -> None:
+        """Remember the first error of the delivery, and end every wait for the destination."""
+        with self._lock:
+            if not self._failed:
+                self._failed, self._first_error = True, error
+                self._destination.abort()
+
+    def _deliver(self, batch: Batch) -> Answer:
+        try:
+            return self._destination.deliver(batch, self._encoder.framing)
+        except BaseException as error:
+            self._fail(error)
+            raise
 
     def _first_is_done(self, underway: deque[_Underway]) -> bool:
         encoding = underway[0].encoding
@@ -160,5 +181,4 @@ class Delivery:
                 f"a lookup table travels in one request of at most {limit:.0f} MB and this one is larger: "
                 "send fewer columns (properties: allow) or fewer rows (a view)"
             )
-        framing = self._encoder.framing
-        return encoded, [self._senders.submit(partial(destination.deliver, one, framing)) for one in packed]
+        return encoded, [self._senders.submit(partial(self._deliver, one)) for one in packed]

@@ -34,8 +34,8 @@ def execute(options: Namespace) -> int:
 
 
 def plain(line: str, secret: str) -> str:
-    """A record on its own: without the comma before it, the line end after it, and the token in it."""
-    return line.removeprefix(",").rstrip("\r\n").replace(json.dumps(secret), '"***"')
+    """The records of a row, one a line: without the commas before them, the last line end, and the token in them."""
+    return line.removeprefix(",").rstrip("\r\n").replace("}\n,{", "}\n{").replace(json.dumps(secret), '"***"')
 
 
 def values(line: str) -> list[Any]:
