@@ -10,7 +10,7 @@ from mixpanel_wh.mixpanel.records.encoder import Flattened, Record, SqlEncoder, 
 from mixpanel_wh.mixpanel.records.event import EventRecord
 from mixpanel_wh.mixpanel.records.fields import Fields
 from mixpanel_wh.mixpanel.records.lookup import LookupRecord
-from mixpanel_wh.mixpanel.records.naming import property_name, property_names
+from mixpanel_wh.mixpanel.records.naming import check_event_name, property_name, property_names
 from mixpanel_wh.mixpanel.records.profile import ProfileRecord
 
 _LIMITS = {RecordType.EVENT: rules.EVENT, RecordType.LOOKUP: rules.LOOKUP}
@@ -27,7 +27,8 @@ def encoder_for(
     """The encoder of a sync over a table as it is now.
 
     `dropped` are columns that the table had and no longer has; `warehouse_kind` is written on every event. SourceError
-    when two columns would become one property, or one that Mixpanel keeps for itself.
+    when two columns would become one property, or one that Mixpanel keeps for itself; ConfigError for an event name
+    that Mixpanel refuses.
     """
     names = property_names(spec, [column.name for column in table.columns])
     json_types = frozenset(column.name for column in table.columns if is_json_type(column.type))
@@ -45,6 +46,7 @@ def _record(
             "$warehouse_import_id": spec.name, "$warehouse_type": kind, "$warehouse_table": str(spec.table),
         }  # fmt: skip
         simplified = settings.identity is Identity.SIMPLIFIED
+        check_event_name(spec, simplified)
         return EventRecord(spec, fields, InsertIds(spec.name, epoch), simplified, fixed)
     if spec.record is RecordType.LOOKUP:
         return LookupRecord(spec, fields)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from mixpanel_wh.mixpanel.records.broken import letters_of, without_broken
@@ -55,7 +54,10 @@ def is_plain_text(column: pa.Array) -> bool:
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)) or not len(column):
         return False
     letters = letters_of(column)
-    return not any(np.count_nonzero(found) for found in (letters < 0x20, letters == 0x22, letters == 0x5C))
+    if letters.size and letters.min() < 0x20:
+        return False
+    found = letters.tobytes()  # a search in bytes is several times as fast as numpy's comparisons
+    return b'"' not in found and b"\\" not in found
 
 
 def _is_wide(column: pa.Array) -> bool:

@@ -72,8 +72,7 @@ class SqlEncoder:
             return Encoded(lines, None, statement.records_per_row)
         return Encoded(lines, self._reasons(lines, made, table, statement), statement.records_per_row)
 
-    def _composed(self, record: Record, pattern: object) -> Statement:
-        assert isinstance(pattern, Pattern)
+    def _composed(self, record: Record, pattern: Pattern) -> Statement:
         try:
             return record.statement(pattern)
         except Unsendable as kind:

@@ -11,7 +11,7 @@ from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.batches import Framing
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.mixpanel.insert_ids import InsertIds
-from mixpanel_wh.mixpanel.records.fields import Fields, Property, common_rules
+from mixpanel_wh.mixpanel.records.fields import DELETED, Fields, Property, common_rules, unless_deleted
 from mixpanel_wh.mixpanel.records.pattern import Pattern
 from mixpanel_wh.mixpanel.records.sql import Concat, every, json_literal, literal
 from mixpanel_wh.mixpanel.records.statement import Rule, Statement
@@ -19,8 +19,7 @@ from mixpanel_wh.mixpanel.records.values import quoted_text
 from mixpanel_wh.mixpanel.rules import EARLIEST_MS, IDENTITY_EVENTS, JUNK_IDS, NAME_LENGTH
 
 _ALWAYS = 4  # time, distinct_id, $insert_id, ip
-
-
+_JUNK_REASON = "concat('the id ', chr(39), {}, chr(39), ' stands for no one, and Mixpanel refuses it')"
 ONE_A_LINE = Framing()
 
 
@@ -76,9 +75,7 @@ class EventRecord:
         rules = self._rules(pattern, found)
         if not pattern.changes:
             return Statement(line, tuple(rules))
-        deleted = f"{batches.OP} = 'delete'"
-        rules = [Rule(f"({deleted} OR ({rule.holds}))", rule.reason, rule.column) for rule in rules]
-        return Statement(self._change(pattern, new, line), tuple(rules), records_per_row=2)
+        return Statement(self._change(pattern, new, line), unless_deleted(rules), records_per_row=2)
 
     def _new(self, pattern: Pattern) -> Told:
         static = literal(self.spec.event_name) if self.spec.event_name and not self.spec.event_column else None
@@ -127,15 +124,15 @@ class EventRecord:
 
     def _change(self, pattern: Pattern, new: Told, line: str) -> str:
         if batches.OLD_KEY not in pattern.present:
-            return f"CASE WHEN {batches.OP} = 'delete' THEN '' ELSE {line} END"
+            return f"CASE WHEN {DELETED} THEN '' ELSE {line} END"
         old = self._old(pattern)
         grave = Concat().text('{"event":').sql(f"to_json({old.event})").text(',"properties":{')
         grave.join(old.members(self._insert_id(old), self.simplified)).text(',"_deleted":true,"ip":0}}\n')
         same = every([f"{mine} = {theirs}" for mine, theirs in (
             (new.event, old.event), (new.time, old.time), (new.distinct_id, old.distinct_id))])  # fmt: skip
         return (
-            f"CASE WHEN {batches.OLD_KEY} IS NULL THEN CASE WHEN {batches.OP} = 'delete' THEN '' ELSE {line} END "
-            f"WHEN {batches.OP} = 'delete' THEN {grave.render()} WHEN {same} THEN {line} "
+            f"CASE WHEN {batches.OLD_KEY} IS NULL THEN CASE WHEN {DELETED} THEN '' ELSE {line} END "
+            f"WHEN {DELETED} THEN {grave.render()} WHEN {same} THEN {line} "
             f"ELSE {grave.render()} || {line} END"
         )
 
@@ -183,9 +180,6 @@ class EventRecord:
             Rule(f"coalesce({name} NOT IN ({_listed(JUNK_IDS)}), TRUE)", _JUNK_REASON.format(name), column)
             for name, column in named.items() if name in pattern.odd
         ]  # fmt: skip
-
-
-_JUNK_REASON = "concat('the id ', chr(39), {}, chr(39), ' stands for no one, and Mixpanel refuses it')"
 
 
 def _listed(values: tuple[str, ...]) -> str:

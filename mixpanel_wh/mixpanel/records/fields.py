@@ -12,6 +12,9 @@ from mixpanel_wh.mixpanel.records.statement import Rule
 from mixpanel_wh.mixpanel.records.values import Scope, is_nested, joined, json_parts, nested_rules, quoted_text
 from mixpanel_wh.mixpanel.rules import Limits
 
+DELETED = f"{batches.OP} = 'delete'"
+"""SQL: whether a row of a batch with changes is deleted."""
+
 
 @dataclass(frozen=True)
 class Property:
@@ -49,8 +52,8 @@ class Fields:
 
     def _property(self, column: str, shape: Shape, x: str) -> Property:
         parts = self._parts(column, shape, x)
-        # A value inside the limits of its type is absent only where its column is NULL: `columns` saw to that.
         rules = self._rules(column, shape, x, joined(parts))
+        # The property is absent only where its column is NULL: `settled` made every other absent value NULL too.
         if shape.nulls and self.spec.properties.send_nulls:
             return Property(self.names[column], (f"coalesce({joined(parts)}, 'null')",), False, rules)
         return Property(self.names[column], parts, shape.nulls, rules)
@@ -105,3 +108,6 @@ def common_rules(pattern: Pattern, id_column: str | None) -> list[Rule]:
     return rules
 
 
+def unless_deleted(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules for a batch with changes: what a deleted row holds is not sent, so it cannot break any."""
+    return tuple(Rule(f"({DELETED} OR ({rule.holds}))", rule.reason, rule.column) for rule in rules)

@@ -25,8 +25,7 @@ _SHORT = 500
 _DOUBTFUL = (
     r"(?i)(?:^|[:\[,])\s*-?(?:(?:nan|inf|infinity)\s*(?:[,\]}]|$)|[0-9]{16}|[0-9.]+e\+?[0-9]{3})|,\s*[}\]]|[\n\r]"
 )
-
-
+_SPACE = r"e' \t\n\r'"
 _TOO_DEEP = "the JSON is nested too deep to be read"
 
 
@@ -59,9 +58,6 @@ def _keys_differ(x: str, braces: str) -> str:
         f"CASE WHEN {braces} = 0 THEN TRUE WHEN NOT ({outer}) THEN FALSE "
         f"WHEN {braces} = 1 AND starts_with({x}, '{{') THEN TRUE ELSE coalesce({inner}, TRUE) END"
     )
-
-
-_SPACE = r"e' \t\n\r'"
 
 
 def members(x: str) -> str:

@@ -1,10 +1,10 @@
-"""Which column becomes which property."""
+"""Names: which column becomes which property, and which names Mixpanel refuses."""
 
 from collections.abc import Sequence
 
-from mixpanel_wh.engine.errors import SourceError
+from mixpanel_wh.engine.errors import ConfigError, SourceError
 from mixpanel_wh.engine.spec import RecordType, SyncSpec
-from mixpanel_wh.mixpanel.rules import EVENT_RESERVED, NAME_LENGTH, PROFILE_PREFIXED
+from mixpanel_wh.mixpanel.rules import EVENT_RESERVED, IDENTITY_EVENTS, NAME_LENGTH, PROFILE_PREFIXED
 
 _PROFILES = (RecordType.USER, RecordType.GROUP)
 
@@ -33,6 +33,20 @@ def property_names(spec: SyncSpec, columns: Sequence[str]) -> dict[str, str]:
             )
         taken[name] = column
     return names
+
+
+def check_event_name(spec: SyncSpec, simplified: bool) -> None:
+    """ConfigError where every event of a sync has one name that Mixpanel refuses; names from a column are checked
+    row by row."""
+    name = spec.event_name or ""
+    if spec.event_column is not None:
+        return
+    if len(name) > NAME_LENGTH:
+        raise ConfigError([f"sync {spec.name}: the event name '{name[:40]}…' is longer than {NAME_LENGTH} characters: "
+                           "write a shorter one under event"])  # fmt: skip
+    if simplified and name in IDENTITY_EVENTS:
+        raise ConfigError([f"sync {spec.name}: the event name {name} is of the original identity system, but the "
+                           "project has the simplified one: write another one under event"])  # fmt: skip
 
 
 def _refuse_reserved(spec: SyncSpec, column: str, name: str) -> None:

@@ -35,9 +35,9 @@ class Pattern:
 
     `columns` are (source column, shape) pairs; column i is `c{i}` in SQL. `present` are control columns that hold a
     value, `nulls` those of them that also hold NULLs, `plain` those whose text needs no escaping, `odd` those with a
-    value that Mixpanel refuses. `changes` says that there are updates or deletes. `latest` is
-    the last time in ms that Mixpanel takes, None where every time is surely fine. `crowded` says that a row might
-    have more properties than it may. `bad` says that some rows are found bad already.
+    value that Mixpanel refuses. `changes` says that there are updates or deletes. `latest` is the last time in ms that
+    Mixpanel takes, None where every time is surely fine. `bad` says that some rows are found bad already. `members`
+    is the largest number of properties that the JSON column adds to a row.
     """
 
     columns: tuple[tuple[str, Shape], ...]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.batches import Framing
 from mixpanel_wh.engine.spec import Mode, SyncSpec
-from mixpanel_wh.mixpanel.records.fields import Fields, Property, common_rules
+from mixpanel_wh.mixpanel.records.fields import DELETED, Fields, Property, common_rules, unless_deleted
 from mixpanel_wh.mixpanel.records.pattern import Pattern
 from mixpanel_wh.mixpanel.records.sql import Concat, every, json_literal, literal
 from mixpanel_wh.mixpanel.records.statement import Rule, Statement
@@ -40,14 +40,18 @@ class ProfileRecord:
         rules += [rule for one in found for rule in one.rules]
         rules += self.fields.crowd_rules(pattern, found)
         line, several = self._upsert(pattern, found)
+        most = 2 if several else 1
         if not pattern.changes:
-            return Statement(line, tuple(rules), records_per_row=2 if several else 1)
-        deleted = f"{batches.OP} = 'delete'"
-        guarded = [Rule(f"({deleted} OR ({rule.holds}))", rule.reason, rule.column) for rule in rules]
-        grave = self._update(pattern, batches.OLD_USER).text(',"$ignore_alias":true,"$delete":""}\n').render()
-        gone = f"CASE WHEN {batches.OLD_KEY} IS NULL THEN '' ELSE {grave} END"
-        change = f"CASE WHEN {deleted} THEN {gone if batches.OLD_KEY in pattern.present else repr('')} ELSE {line} END"
-        return Statement(change, tuple(guarded), records_per_row=2 if several else 1)
+            return Statement(line, tuple(rules), most)
+        change = f"CASE WHEN {DELETED} THEN {self._deleted(pattern)} ELSE {line} END"
+        return Statement(change, unless_deleted(rules), most)
+
+    def _deleted(self, pattern: Pattern) -> str:
+        """The `$delete` under the id that was delivered; nothing where none was."""
+        if batches.OLD_KEY not in pattern.present:
+            return literal("")
+        update = self._update(pattern, batches.OLD_USER).text(',"$ignore_alias":true,"$delete":""}\n').render()
+        return f"CASE WHEN {batches.OLD_KEY} IS NULL THEN '' ELSE {update} END"
 
     def _id_rules(self, pattern: Pattern) -> list[Rule]:
         if not pattern.nullable(batches.USER):

@@ -7,7 +7,7 @@ ordinary ones or text.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 _DAY = 86_400
+_Numbers: TypeAlias = "np.ndarray[Any, Any]"
 _INFINITE = 2**63 - 1  # DuckDB's infinite TIMESTAMP_NS, and negated the other one
 
 
@@ -118,11 +119,32 @@ def _list(array: pa.Array) -> pa.Array:
         # Cut out and not flattened, since Arrow flattens no list of some extension types.
         offsets = array.offsets.to_numpy().astype(np.int64)
         return _lists(array, np.diff(offsets), settled(array.values[offsets[0] : offsets[-1]]))
-    lengths = pc.fill_null(pc.list_value_length(array), 0)
-    return _lists(array, lengths.to_numpy(zero_copy_only=False), settled(pc.list_flatten(array)))
+    starts, lengths, values = _spans(array)
+    return _lists(array, lengths, pc.take(settled(values), _places(starts, lengths)))
 
 
-def _lists(array: pa.Array, lengths: "np.ndarray[Any, Any]", values: pa.Array) -> pa.Array:
+def _spans(array: pa.Array) -> tuple[_Numbers, _Numbers, pa.Array]:
+    """Where each list of a fixed size, or of a view, starts in the values beside it, and how long it is; NULL is
+    empty."""
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_fixed_size_list(array.type):
+        size = array.type.list_size
+        values = array.values[array.offset * size : (array.offset + len(array)) * size]
+        return np.arange(len(array)) * size, np.where(valid, size, 0), values
+    starts, lengths = array.offsets.to_numpy().astype(np.int64), np.where(valid, array.sizes.to_numpy(), 0)
+    used = lengths > 0
+    first, last = (starts[used].min(), (starts + lengths)[used].max()) if used.any() else (0, 0)
+    return starts - first, lengths, array.values[first:last]
+
+
+def _places(starts: _Numbers, lengths: _Numbers) -> pa.Array:
+    """The places of the elements of lists that start anywhere, one list after the other (Arrow's own ways fail on
+    slices and on extension types)."""
+    shifts = starts - (np.cumsum(lengths) - lengths)
+    return pa.array(np.arange(lengths.sum()) + np.repeat(shifts, lengths))
+
+
+def _lists(array: pa.Array, lengths: _Numbers, values: pa.Array) -> pa.Array:
     """Lists of these lengths over the values, NULL where `array` is."""
     offsets = np.zeros(len(array) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
@@ -149,21 +171,15 @@ def _struct(array: pa.Array) -> pa.Array:
 
 def _map(array: pa.Array) -> pa.Array:
     offsets = array.offsets.to_numpy()
-    parents, places = _entries(offsets - offsets[0], array.is_valid().to_numpy(zero_copy_only=False))
+    lengths = np.where(array.is_valid().to_numpy(zero_copy_only=False), np.diff(offsets), 0)
+    parents = pa.array(np.repeat(np.arange(len(array)), lengths))
+    places = _places(offsets[:-1] - offsets[0], lengths)
     part = slice(int(offsets[0]), int(offsets[-1]))
     keys, values = (pc.take(settled(one[part]), places) for one in (array.keys, array.items))
     kept = _last_of_each(parents, keys)
     lengths = np.bincount(pc.take(parents, kept).to_numpy(), minlength=len(array))
     entries = pa.StructArray.from_arrays([pc.take(keys, kept), pc.take(values, kept)], names=["key", "value"])
     return _lists(array, lengths, entries)
-
-
-def _entries(offsets: "np.ndarray[Any, Any]", valid: "np.ndarray[Any, Any]") -> tuple[pa.Array, pa.Array]:
-    """The row and the place of every entry of a map array (Arrow's own ways fail on slices); NULL has no entries."""
-    lengths = np.where(valid, np.diff(offsets), 0)
-    firsts = offsets[:-1] - (np.cumsum(lengths) - lengths)
-    places = np.arange(lengths.sum()) + np.repeat(firsts, lengths)
-    return pa.array(np.repeat(np.arange(len(valid)), lengths)), pa.array(places)
 
 
 def _last_of_each(parents: pa.Array, keys: pa.Array) -> pa.Array:
@@ -175,10 +191,6 @@ def _last_of_each(parents: pa.Array, keys: pa.Array) -> pa.Array:
     entries = pa.table({"parent": parents, "key": plain, "place": places}).filter(keys.is_valid())
     last = entries.group_by(["parent", "key"]).aggregate([("place", "max")]).column("place_max")
     return last.combine_chunks().sort()
-
-
-def _any_of(*checks: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType], bool]:
-    return lambda kind: any(check(kind) for check in checks)
 
 
 def _is_odd_decimal(kind: pa.DataType) -> bool:

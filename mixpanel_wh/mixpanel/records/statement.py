@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from mixpanel_wh.mixpanel.records.pattern import Pattern
 from mixpanel_wh.mixpanel.records.sql import every, literal
 
 _thread = threading.local()
@@ -77,11 +78,11 @@ class Statements:
 
     MOST = 256
 
-    def __init__(self, compose: Callable[[object], Statement]) -> None:
+    def __init__(self, compose: Callable[[Pattern], Statement]) -> None:
         self._compose = compose
-        self._found: dict[object, tuple[Statement, str]] = {}
+        self._found: dict[Pattern, tuple[Statement, str]] = {}
 
-    def of(self, pattern: object) -> tuple[Statement, str]:
+    def of(self, pattern: Pattern) -> tuple[Statement, str]:
         """The statement and its lines' SQL for a pattern."""
         found = self._found.get(pattern)
         if found is None:

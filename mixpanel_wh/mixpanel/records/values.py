@@ -196,10 +196,6 @@ def _big_decimal(kind: pa.DataType, x: str, scope: Scope) -> str:
     return f"CASE WHEN TRY_CAST({x} AS HUGEINT) {_WHOLE} THEN {x} ELSE '\"' || {x} || '\"' END"
 
 
-def _float(kind: pa.DataType, x: str, scope: Scope) -> str:
-    return f"CAST(to_json({x}) AS VARCHAR)"
-
-
 def _json(kind: pa.DataType, x: str, scope: Scope) -> str:
     return f"CAST(to_json({x}) AS VARCHAR)"
 
@@ -277,7 +273,7 @@ def _uuid(kind: pa.DataType) -> bool:
     return is_extension(kind, "arrow.uuid")
 
 
-def _text_or_any(checks: tuple[Callable[[pa.DataType], bool], ...]) -> Callable[[pa.DataType], bool]:
+def _any_of(checks: tuple[Callable[[pa.DataType], bool], ...]) -> Callable[[pa.DataType], bool]:
     return lambda kind: any(check(kind) for check in checks)
 
 
@@ -285,16 +281,16 @@ _WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., str | Parts]]
     (is_text, _text),
     (pa.types.is_boolean, _cast),
     (pa.types.is_integer, _integer),
-    (pa.types.is_floating, _float),
+    (pa.types.is_floating, _json),
     (is_decimal_text, _big_decimal),
     (pa.types.is_decimal, _integer),
     (pa.types.is_timestamp, _timestamp),
     (pa.types.is_date, _quoted),
     (pa.types.is_time, _quoted),
     (pa.types.is_null, _cast),
-    (pa.types.is_duration, _float),
+    (pa.types.is_duration, _json),  # a number of seconds by now
     (pa.types.is_interval, _quoted),
-    (_text_or_any(BINARY_CHECKS), _binary),
+    (_any_of(BINARY_CHECKS), _binary),
     (_uuid, _quoted),
     (is_list, _list),
     (pa.types.is_struct, _struct),

@@ -2,11 +2,11 @@
 
 import pytest
 
-from mixpanel_wh.engine.errors import SourceError
+from mixpanel_wh.engine.errors import ConfigError, SourceError
 from mixpanel_wh.engine.spec import Properties, RecordType, SyncSpec
 from mixpanel_wh.mixpanel.records.naming import property_names
-from mixpanel_wh.mixpanel.rules import EVENT_RESERVED
-from mixpanel_wh_tests.mixpanel.records.examples import sync, write
+from mixpanel_wh.mixpanel.rules import EVENT_RESERVED, IDENTITY_EVENTS
+from mixpanel_wh_tests.mixpanel.records.examples import ORIGINAL, sync, write
 
 
 def with_properties(record: RecordType = RecordType.EVENT, **more: object) -> SyncSpec:
@@ -55,3 +55,19 @@ def test_any_column_name_reaches_mixpanel_as_it_is(name: str) -> None:
     assert write({name: [1], "plain": [2]}).properties[name] == 1
     assert write({name: [None, 1]}, sync(RecordType.USER)).records[1] == [
         {"$token": "token", "$distinct_id": "jane", "$ip": "0", "$set": {name: 1}}]  # fmt: skip
+
+
+@pytest.mark.parametrize("letter", ["n", "é"])
+def test_rule_the_one_event_name_of_a_sync_has_at_most_255_characters(letter: str) -> None:
+    short, long = (sync(event_column=None, event_name=letter * count) for count in (255, 256))
+    assert write({"a": [1]}, short).only["event"] == letter * 255
+    with pytest.raises(ConfigError, match=r"sync orders: the event name '.*' is longer than 255 characters"):
+        write({"a": [1]}, long)
+
+
+@pytest.mark.parametrize("name", IDENTITY_EVENTS)
+def test_rule_the_one_event_name_of_a_sync_is_no_identity_event_of_the_other_system(name: str) -> None:
+    spec = sync(event_column=None, event_name=name)
+    assert write({"a": [1]}, spec, settings=ORIGINAL).only["event"] == name
+    with pytest.raises(ConfigError, match="the project has the simplified one"):
+        write({"a": [1]}, spec)

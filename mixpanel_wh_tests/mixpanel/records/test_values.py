@@ -157,5 +157,31 @@ def test_a_slice_of_a_column_is_only_that_slice() -> None:
     assert values_of(views.slice(1)) == [None, [Decimal("2.5"), None], []]
 
 
+def uuid_lists() -> list[pa.Array]:
+    """Lists of one uuid or none, NULL in the middle, in every layout; Arrow itself cannot flatten all of them."""
+    ids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes([i] * 16) for i in (1, 2, 3)], pa.binary(16)))
+    starts, ends, sizes, gone = [0, 1, 2], [0, 1, 2, 3], [1, 1, 1], pa.array([False, True, False])
+    return [
+        pa.ListArray.from_arrays(ends, ids, mask=gone),
+        pa.LargeListArray.from_arrays(ends, ids, mask=gone),
+        pa.FixedSizeListArray.from_arrays(ids, 1, mask=gone),
+        pa.ListViewArray.from_arrays(starts, sizes, ids, mask=gone),
+        pa.LargeListViewArray.from_arrays(starts, sizes, ids, mask=gone),
+    ]
+
+
+@pytest.mark.parametrize("array", uuid_lists(), ids=lambda array: type(array).__name__)
+def test_uuids_in_lists_are_text_in_every_layout(array: pa.Array) -> None:
+    first, last = "01010101-0101-0101-0101-010101010101", "03030303-0303-0303-0303-030303030303"
+    assert values_of(array) == [[first], None, [last]]
+    assert values_of(array.slice(1)) == [None, [last]]
+
+
+def test_views_may_overlap_and_stand_in_any_order() -> None:
+    values = pa.array([0.5, float("nan"), 1.5])
+    views = pa.ListViewArray.from_arrays([1, 0, 2, 3], [2, 2, 1, 0], values)
+    assert values_of(views) == [[None, Decimal("1.5")], [Decimal("0.5"), None], [Decimal("1.5")], []]
+
+
 def test_a_column_of_nothing_is_absent() -> None:
     assert values_of(pa.nulls(2)) == [None, None]
