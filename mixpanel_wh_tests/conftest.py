@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres, running_postgres
+
 HERE = Path(__file__).parent
 MARKED = {
     "chaos": "chaos",
@@ -31,6 +33,13 @@ def clean_environment() -> Iterator[None]:
         # A shell that runs the tests in the background has them ignore Ctrl-C, which some of them are about.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[RunningPostgres]:
+    """A Postgres server for all tests; each makes a schema of its own in it."""
+    with running_postgres() as running:
+        yield running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

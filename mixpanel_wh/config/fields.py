@@ -15,6 +15,8 @@ RATE = Parsed(syntax.rate, "a number or off", {"anyOf": [{"type": "integer", "mi
 WORD = text()
 CONCURRENCY = Parsed(syntax.concurrency, "a number of requests", {"type": "integer", "minimum": 1, "maximum": 20})
 
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
 DUCKDB = {
     "type": Field(Choice(("duckdb",), "a type of warehouse"), "the kind of warehouse", required=True),
     "path": Field(text("the path of a file"), "the DuckDB file, relative to this file", required=True),
@@ -31,7 +33,34 @@ DUCKDB = {
     ),
 }
 
-WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {"duckdb": DUCKDB}
+POSTGRES = {
+    "type": Field(Choice(("postgres",), "a type of warehouse"), "the kind of warehouse", required=True),
+    "host": Field(text("the name of a host"), "the server's name or address (default localhost)"),
+    "port": Field(Parsed(syntax.port, "a port", {"type": "integer", "minimum": 1, "maximum": 65535}),
+                  "the server's port (default 5432)"),
+    "database": Field(text("the name of a database"), "the database; needed unless url names it"),
+    "user": Field(text("the name of a user"), "the role that reads the tables and owns the staging schema"),
+    "password": Field(text(), "the password of the user", secret=True),
+    "sslmode": Field(Choice(SSL_MODES, "an sslmode"), "how far the connection must be encrypted, in libpq's words "
+                     "(default prefer; verify-full outside of your own network)"),
+    "url": Field(
+        Parsed(syntax.database_url, "the address of a database", {"type": "string"}),
+        "everything in one, postgresql://user:password@host:port/database; the keys beside it stand above its parts",
+        secret=True,
+    ),
+    "schemas": Field(
+        ListOf(text("the name of a schema")), "where tables named without their schema are looked for, in this order"
+    ),
+    "staging_schema": Field(
+        text("the name of a schema"), "the schema in which snapshots and state are kept (default mixpanel)"
+    ),
+    "connect_timeout": Field(
+        Parsed(syntax.seconds, "a number of seconds", {"type": "number", "minimum": 0}),
+        "how many seconds to wait for the server (default 15)",
+    ),
+}  # fmt: skip
+
+WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {"duckdb": DUCKDB, "postgres": POSTGRES}
 """The fields of each kind of warehouse that `warehouses.WAREHOUSES` can open."""
 
 RATE_FIELDS = {

@@ -141,6 +141,27 @@ def url(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+def database_url(text: str) -> str:
+    """A postgresql:// address that names a database."""
+    try:
+        parts = urlsplit(text.strip())
+        usable = parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1
+        usable = usable and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("write an address such as postgresql://user:password@host:5432/database")
+    return text.strip()
+
+
+def port(text: str) -> int:
+    """A port of a server."""
+    found = whole(text)
+    if not 1 <= found <= 65_535:
+        raise ValueError("write a number from 1 to 65535")
+    return found
+
+
 def whole(text: str) -> int:
     """A whole number, with _ or , between thousands if one likes."""
     if not re.fullmatch(r"\d[\d_,]*", text.strip()):

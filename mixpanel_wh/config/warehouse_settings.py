@@ -31,6 +31,8 @@ def read_warehouse(name: str, node: Node, place: Place, folder: Path) -> Warehou
     section = read_section(node, WAREHOUSE_FIELDS[kind], place, f"a {kind} warehouse")
     values = {key: _absolute(value, folder) if key in PATHS else value for key, value in section.values.items()}
     _check_staging(section, values)
+    if kind == "postgres" and not section.given("url") and not section.given("database"):
+        section.wrong("database", "missing; write database, or a url that names it")
     if len(place.mistakes.found) > before or not section.is_whole:
         return None
     return WarehouseSettings(name, kind, {key: value for key, value in values.items() if key != "type"})

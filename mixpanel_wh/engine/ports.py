@@ -141,6 +141,9 @@ class Tables(Protocol):
     def change_token(self, table: TableName) -> str:
         """A cheap token that differs whenever the table may have changed."""
 
+    def missing_privileges(self, table: TableName) -> list[str]:
+        """What the user lacks to read the table: sentences, each with the statement that grants it."""
+
 
 class Snapshots(Protocol):
     """Finds what changed in a table since the last committed snapshot, and keeps the snapshot."""

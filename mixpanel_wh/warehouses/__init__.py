@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 WAREHOUSES: dict[str, str] = {
     "duckdb": "mixpanel_wh.warehouses.duckdb",
+    "postgres": "mixpanel_wh.warehouses.postgres",
 }
 
 

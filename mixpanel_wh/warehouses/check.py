@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from mixpanel_wh.engine.errors import MixpanelWhError, SourceError
 from mixpanel_wh.engine.spec import Mode, SyncSpec
 from mixpanel_wh.engine.state import Lease
+from mixpanel_wh.warehouses import WAREHOUSES
 
 if TYPE_CHECKING:
     from mixpanel_wh.engine.ports import Warehouse
@@ -31,10 +33,22 @@ def missing_tables(warehouse: Warehouse, specs: Iterable[SyncSpec]) -> list[str]
     problems = []
     for spec in specs:
         try:
-            warehouse.tables.describe(spec.table)
+            missing = warehouse.tables.missing_privileges(spec.table)
+            problems += [f"sync {spec.name}: {sentence}" for sentence in missing]
+            if not missing:
+                warehouse.tables.describe(spec.table)
         except SourceError as error:
             problems.append(f"sync {spec.name}: {error}: correct table, or create it")
     return problems
+
+
+def setup_statements(kind: str, settings: dict[str, Any], specs: Iterable[SyncSpec]) -> list[str]:
+    """The statements by which an administrator gives a user what the syncs need and no more; none where a warehouse has
+    no users. Nothing is connected to."""
+    module = import_module(WAREHOUSES[kind])
+    write = getattr(module, "setup_sql", None)
+    statements: list[str] = write(settings, [spec.table for spec in specs]) if write else []
+    return statements
 
 
 def unwritable_staging(warehouse: Warehouse, specs: Iterable[SyncSpec]) -> list[str]:

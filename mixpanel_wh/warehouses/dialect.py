@@ -37,7 +37,7 @@ class Dialect(Protocol):
         """A text literal, for names that the project file gives; never for values of rows."""
 
     def parameter(self, name: str) -> str:
-        """Where a statement reads its parameter `name`."""
+        """Where a statement reads its parameter `name`; text, unless it is cast."""
 
     def kind(self, column: Column) -> Kind:
         """What the column's type means."""
@@ -66,8 +66,24 @@ class Dialect(Protocol):
 
     hash_type: str
     zero_hash: str  # a constant of that type
+    fast_type: str  # the type of `fast_total`
     row_number: str  # a column that numbers the rows of a table made by us from 0, in the order they were written
+    numbers_rows: bool  # whether every table has that column by itself; else whoever writes a table fills it
     release: str  # the warehouse's release, within which fast hashes hold
+    longest_name: int | None  # how many bytes a table's name may have, where the warehouse cuts longer ones
+
+    def schema_found(self, catalogue: bool) -> str:
+        """A query with one row if the schema of parameter `schema` is there (in `catalogue`, a parameter too), and
+        this user may know."""
+
+    def made(self, table: str, ordered: bool) -> list[str]:
+        """Statements for a table of ours that was written just now; `ordered`: it is read by `row_number`."""
+
+    def hashable(self, column: Column) -> str:
+        """The column, as fast hashes take it: equal only where it is the same for Mixpanel."""
+
+    def finite(self, sql: str, kind: Kind) -> str:
+        """The moment, NULL where it is infinite."""
 
     def hash_total(self, sql: str) -> str:
         """An aggregate: a stable 128-bit hash over all rows of a text, independent of their order, as text."""
@@ -79,7 +95,7 @@ class Dialect(Protocol):
         """An aggregate over fast hashes, independent of order; with `repeats`, equal rows must not cancel out."""
 
     def fast_hash(self, columns: list[str]) -> str:
-        """A fast 64-bit hash of several columns, stable only within one release of the warehouse."""
+        """A fast 64-bit hash of several `hashable` columns, stable only within one release of the warehouse."""
 
     def bucket(self, columns: list[str], buckets: int) -> str:
-        """A bucket number from 0 to `buckets - 1` (a power of two) by fast hash of the columns."""
+        """A bucket number from 0 to `buckets - 1` (a power of two) by fast hash of `hashable` columns."""

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +60,31 @@ class DuckDBDialect:
     name = "duckdb"
     hash_type = "UHUGEINT"
     zero_hash = "CAST(0 AS UHUGEINT)"
+    fast_type = "UBIGINT"
     row_number = "rowid"
+    numbers_rows = True
     release = "version()"
+    longest_name: int | None = None
+
+    def schema_found(self, catalogue: bool) -> str:
+        """A query with one row if the schema is there."""
+        where = f"schema_name = {self.parameter('schema')}"
+        inside = f" AND catalog_name = {self.parameter('catalogue')}" if catalogue else ""
+        return f"SELECT 1 FROM information_schema.schemata WHERE {where}{inside}"
+
+    def made(self, table: str, ordered: bool) -> list[str]:
+        """Nothing is to be done to a table that was written."""
+        return []
+
+    def hashable(self, column: Column) -> str:
+        """The column itself: DuckDB's hash takes every type."""
+        return self.quote(column.name)
+
+    def finite(self, sql: str, kind: Kind) -> str:
+        """The moment, NULL where it is infinite."""
+        if kind not in (Kind.TIMESTAMP, Kind.TIMESTAMP_NS, Kind.TIMESTAMP_TZ, Kind.DATE):
+            return sql
+        return f"CASE WHEN isfinite({sql}) THEN {sql} END"
 
     def quote(self, identifier: str) -> str:
         """The identifier, quoted."""
@@ -278,6 +301,10 @@ class DuckDBSession:
             finally:
                 self.depth -= 1
 
+    def alone(self) -> AbstractContextManager[None]:
+        """A transaction: one process writes a file at a time."""
+        return self.transaction()
+
 
 @dataclass
 class DuckDBCatalogue:
@@ -316,6 +343,14 @@ class DuckDBCatalogue:
         found = self.session.rows(f"SELECT count(*) || ':' || COALESCE({value}, 0) FROM {source}")
         shape = hashlib.md5(repr(described.columns).encode(), usedforsecurity=False).hexdigest()
         return f"{found[0][0]}:{shape[:8]}"
+
+    def missing_privileges(self, table: TableName) -> list[str]:
+        """Nothing: DuckDB has no users."""
+        return []
+
+    def is_unique(self, table: TableName, columns: Sequence[str]) -> bool:
+        """Never sure: what DuckDB's own key constraints cost is more than to look."""
+        return False
 
 
 @dataclass

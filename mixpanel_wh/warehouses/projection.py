@@ -126,20 +126,21 @@ class Projection:
 
     @property
     def raw_columns(self) -> list[str]:
-        """Every source column that the sync depends on, quoted: what a fast hash covers."""
+        """Every source column that the sync depends on, as fast hashes take it."""
         names = {column.name for column in self.payload} | set(self.spec.role_columns) | set(self.spec.key_columns)
-        return [self.dialect.quote(column.name) for column in self.table.columns if column.name in names]
+        return [self.dialect.hashable(column) for column in self.table.columns if column.name in names]
 
     @property
     def key_columns(self) -> list[str]:
-        """The quoted columns that decide a row's bucket."""
-        return [self.dialect.quote(name) for name in self.spec.key_columns] or self.raw_columns
+        """The columns that decide a row's bucket, as fast hashes take them."""
+        return [self.dialect.hashable(self.column(name)) for name in self.spec.key_columns] or self.raw_columns
 
     @property
     def signature(self) -> str:
         """Differs whenever the sent content may differ though no source value did; kept with a snapshot."""
-        spec = self.spec
-        parts = (CONTENT_VERSION, self.content, self.key, self.raw_columns, spec.event_name, spec.timezone)
+        spec, raw = self.spec, set(self.raw_columns)
+        types = [column.type for column in self.table.columns if self.dialect.hashable(column) in raw]
+        parts = (CONTENT_VERSION, self.content, self.key, self.raw_columns, spec.event_name, spec.timezone, types)
         return repr(parts)
 
     def select_identity(self) -> str:

@@ -33,4 +33,8 @@ class Session(Protocol):
         """Add Arrow rows to a table, columns matched by name; `table` is quoted already."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Everything inside is committed together or not at all; nested use joins the outer one."""
+        """Everything inside is committed together or not at all, and reads the rows of one moment; nested use joins
+        the outer one."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """A transaction that no other one made by `alone` overlaps, in any process, and that sees what they did."""

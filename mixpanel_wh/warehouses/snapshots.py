@@ -73,7 +73,8 @@ class HashSnapshots:
         self._fingerprint(projection, names, buckets)
         where = self._changed_buckets(names) if trusted else "TRUE"
         if trusted and not self._count(f"{names.fresh} WHERE changed"):
-            self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} VARCHAR)")
+            numbered = "" if self.tables.dialect.numbers_rows else f", {self.tables.dialect.row_number} BIGINT"
+            self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} VARCHAR{numbered})")
             return pending
         self._write_changes(projection, names, buckets, where, part)
         return self._counted(names, pending)
@@ -82,8 +83,10 @@ class HashSnapshots:
         """Stream the staged changes in order, without the first `pending.acknowledged`."""
         projection, dialect = self.tables.projection(spec), self.tables.dialect
         staged = self.tables.staging.columns("changes", spec.name)
-        shown = ", ".join(dialect.quote(name) for name in staged if name not in (BUCKET, HASH))
-        sql = f"SELECT {shown} FROM {self._names(spec).changes} WHERE {dialect.row_number} >= {pending.acknowledged}"
+        shown = ", ".join(dialect.quote(name) for name in staged if name not in (BUCKET, HASH, dialect.row_number))
+        ordered = "" if dialect.numbers_rows else f" ORDER BY {dialect.row_number}"
+        rest = f"WHERE {dialect.row_number} >= {pending.acknowledged}{ordered}"
+        sql = f"SELECT {shown} FROM {self._names(spec).changes} {rest}"
         yield from self.tables.staging.session.stream(sql, projection.parameters)
 
     def apply(self, spec: SyncSpec, pending: Pending, settle: bool = False) -> None:
@@ -127,7 +130,9 @@ class HashSnapshots:
             f"{HASH} {dialect.hash_type}, {batches.EVENT} VARCHAR, {batches.TIME} BIGINT, {batches.USER} VARCHAR, "
             f"{batches.DEVICE} VARCHAR)"
         )
-        self._execute(f"CREATE TABLE IF NOT EXISTS {names.fingerprints} ({BUCKET} INTEGER, n BIGINT, x UBIGINT)")
+        self._execute(
+            f"CREATE TABLE IF NOT EXISTS {names.fingerprints} ({BUCKET} INTEGER, n BIGINT, x {dialect.fast_type})"
+        )
         return self._keep_description(projection, names, bucket_count(rows))
 
     def _keep_description(self, projection: Projection, names: _Names, wanted: int) -> tuple[int, bool]:
@@ -144,8 +149,9 @@ class HashSnapshots:
         self._execute(f"DELETE FROM {names.fingerprints}")
         self._execute(f"DELETE FROM {described} {mine}", {"sync": spec.name})
         row = {"sync": spec.name, "buckets": buckets, "signature": projection.signature, "release": release}
-        values = ", ".join(self.tables.dialect.parameter(name) for name in row)
-        self._execute(f"INSERT INTO {described} VALUES ({values})", row)
+        parameter = self.tables.dialect.parameter
+        values = f"{parameter('sync')}, CAST({parameter('buckets')} AS BIGINT), {parameter('signature')}"
+        self._execute(f"INSERT INTO {described} VALUES ({values}, {parameter('release')})", row)
         self._assign_buckets(projection, names, buckets)
         return buckets, False
 
@@ -166,11 +172,17 @@ class HashSnapshots:
         total = dialect.fast_total(value, repeats=projection.key is None)
         self._execute(
             f"CREATE TABLE {names.fresh} AS SELECT COALESCE(f.{BUCKET}, o.{BUCKET}) AS {BUCKET}, f.n, f.x, "
-            f"(f.n IS DISTINCT FROM o.n OR f.x IS DISTINCT FROM o.x) AS changed FROM "
+            f"NOT COALESCE(f.n = o.n AND f.x = o.x, FALSE) AS changed FROM "
             f"(SELECT {self._bucket(projection, raw, buckets)} AS {BUCKET}, count(*) AS n, {total} AS x "
             f"FROM {projection.source} GROUP BY 1) AS f FULL OUTER JOIN {names.fingerprints} AS o "
             f"ON f.{BUCKET} = o.{BUCKET}"
         )
+        self._settle_table(names.fresh)
+
+    def _settle_table(self, table: str, ordered: bool = False) -> None:
+        """What the warehouse wants done to a table that was written just now."""
+        for statement in self.tables.dialect.made(table, ordered):
+            self._execute(statement)
 
     def _bucket(self, projection: Projection, raw: list[str], buckets: int) -> str:
         return self.tables.dialect.bucket(raw if projection.key is None else projection.key_columns, buckets)
@@ -217,6 +229,13 @@ class HashSnapshots:
         if not first:
             present = self._current(projection, buckets, where, payload=False)
             self._execute(self._deletes(projection, names, present, where, inside), parameters)
+        self._settle_table(names.changes, ordered=True)
+
+    def _number(self, before: str = "0") -> str:
+        """What numbers the rows of a table as they are written, as a part of a select list; nothing where the warehouse
+        does so by itself."""
+        dialect = self.tables.dialect
+        return "" if dialect.numbers_rows else f", {before} + row_number() OVER () - 1 AS {dialect.row_number}"
 
     def _inside(self, spec: SyncSpec, part: Part | None) -> tuple[str, dict[str, object]]:
         """A condition on a table `{0}` that holds inside the part, with its parameters."""
@@ -227,7 +246,8 @@ class HashSnapshots:
         given: dict[str, object] = {"since": part.since, "before": part.before}
         parameter = self.tables.dialect.parameter
         moment = f"{{0}}.{batches.TIME}"
-        return f"{moment} >= {parameter('since')} AND {moment} < {parameter('before')}", given
+        since, before = (f"CAST({parameter(name)} AS BIGINT)" for name in given)
+        return f"{moment} >= {since} AND {moment} < {before}", given
 
     def _inserts(
         self, projection: Projection, names: _Names, current: str, where: str, first: bool, inside: str
@@ -238,12 +258,13 @@ class HashSnapshots:
                           for a, o in OLD.items())  # fmt: skip
             return (
                 f"CREATE TABLE {names.changes} AS SELECT 'insert' AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, "
-                f"c.{HASH}, c.{batches.KEY}{old}{shown} FROM ({current}) AS c WHERE {inside.format('c')}"
+                f"c.{HASH}, c.{batches.KEY}{old}{shown}{self._number()} FROM ({current}) AS c "
+                f"WHERE {inside.format('c')}"
             )
         op = f"CASE WHEN s.{batches.KEY} IS NULL THEN 'insert' ELSE 'update' END"
         return (
             f"CREATE TABLE {names.changes} AS SELECT {op} AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, c.{HASH}, "
-            f"c.{batches.KEY}{self._old()}{shown} FROM ({current}) AS c LEFT JOIN "
+            f"c.{batches.KEY}{self._old()}{shown}{self._number()} FROM ({current}) AS c LEFT JOIN "
             f"(SELECT * FROM {names.snapshot} WHERE {where}) AS s ON c.{batches.KEY} = s.{batches.KEY} "
             f"WHERE (s.{batches.KEY} IS NULL OR s.{HASH} IS NULL OR c.{HASH} <> s.{HASH}) AND {inside.format('c')}"
         )
@@ -255,11 +276,14 @@ class HashSnapshots:
         return f", {key}" + "".join(f", s.{alias} AS {OLD[alias]}" for alias in IDENTITY)
 
     def _deletes(self, projection: Projection, names: _Names, present: str, where: str, inside: str) -> str:
-        columns = f"{batches.OP}, {BUCKET}, {batches.KEY}, " + ", ".join(OLD.values())
+        numbered = "" if self.tables.dialect.numbers_rows else f", {self.tables.dialect.row_number}"
+        columns = f"{batches.OP}, {BUCKET}, {batches.KEY}, {', '.join(OLD.values())}{numbered}"
+        number = self._number(f"(SELECT count(*) FROM {names.changes})")
         return (
-            f"INSERT INTO {names.changes} ({columns}) SELECT 'delete', s.{BUCKET}, s.{batches.KEY}{self._old()} "
-            f"FROM {names.snapshot} AS s WHERE {where} AND {inside.format('s')} AND s.{batches.KEY} NOT IN "
-            f"(SELECT {batches.KEY} FROM ({present}) AS p WHERE {batches.KEY} IS NOT NULL)"
+            f"INSERT INTO {names.changes} ({columns}) "
+            f"SELECT 'delete', s.{BUCKET}, s.{batches.KEY}{self._old()}{number} "
+            f"FROM {names.snapshot} AS s WHERE {where} AND {inside.format('s')} AND NOT EXISTS "
+            f"(SELECT 1 FROM ({present}) AS p WHERE p.{batches.KEY} = s.{batches.KEY})"
         )
 
     def _refuse_bad_keys(self, projection: Projection, buckets: int, where: str) -> None:

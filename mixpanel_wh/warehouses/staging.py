@@ -1,5 +1,6 @@
 """The staging schema: where snapshots, ledgers and state stand, and how their tables are named."""
 
+import hashlib
 from dataclasses import dataclass
 
 from mixpanel_wh.warehouses.dialect import Dialect
@@ -32,32 +33,48 @@ class Staging:
 
     def table(self, name: str, sync: str | None = None) -> str:
         """A table of the schema, quoted; with `sync`, that sync's own table of the kind `name`."""
-        return f"{self.schema}.{self.dialect.quote(f'{name}_{sync}' if sync else name)}"
+        return f"{self.schema}.{self.dialect.quote(self._named(name, sync))}"
+
+    def _named(self, name: str, sync: str | None) -> str:
+        """A table's name; one that the warehouse would cut ends in a hash instead."""
+        whole = f"{name}_{sync}" if sync else name
+        longest, written = self.dialect.longest_name, whole.encode()
+        if longest is None or len(written) <= longest:
+            return whole
+        ending = f"_{hashlib.md5(written, usedforsecurity=False).hexdigest()}"
+        return written[: longest - len(ending)].decode(errors="ignore") + ending
 
     def ensure(self) -> None:
         """Create the schema and the state tables where they are missing."""
         if self.ready:
             return
-        self.session.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
-        for name, columns in STATE_TABLES.items():
-            self.session.execute(f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({columns})")
+        with self.session.alone():
+            if not self._has_schema():  # asked first: some warehouses demand the right to make one even then
+                self.session.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
+            for name, columns in STATE_TABLES.items():
+                self.session.execute(f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({columns})")
         self.ready = True
+
+    def _has_schema(self) -> bool:
+        *catalogue, schema = self.parts
+        parameters = {"schema": schema} | ({"catalogue": catalogue[0]} if catalogue else {})
+        return bool(self.session.rows(self.dialect.schema_found(bool(catalogue)), parameters))
 
     def exists(self, name: str, sync: str | None = None) -> bool:
         """Whether the table is there."""
-        where, parameters = self._named(name, sync)
+        where, parameters = self._listed(name, sync)
         found = self.session.rows(f"SELECT count(*) FROM information_schema.tables WHERE {where}", parameters)
         return bool(found[0][0])
 
     def columns(self, name: str, sync: str | None = None) -> list[str]:
         """The column names of a table, in order."""
-        where, parameters = self._named(name, sync)
+        where, parameters = self._listed(name, sync)
         listed = f"SELECT column_name FROM information_schema.columns WHERE {where} ORDER BY ordinal_position"
         return [str(row[0]) for row in self.session.rows(listed, parameters)]
 
-    def _named(self, name: str, sync: str | None) -> tuple[str, dict[str, object]]:
+    def _listed(self, name: str, sync: str | None) -> tuple[str, dict[str, object]]:
         """The condition that finds a table in the information schema, which also lists other catalogues."""
-        values = {"table_schema": self.parts[-1], "table_name": f"{name}_{sync}" if sync else name}
+        values = {"table_schema": self.parts[-1], "table_name": self._named(name, sync)}
         if len(self.parts) > 1:
             values["table_catalog"] = self.parts[0]
         return " AND ".join(f"{column} = {self.dialect.parameter(column)}" for column in values), dict(values)

@@ -60,7 +60,7 @@ class SqlState:
     def acquire(self, lease: Lease) -> Lease | None:
         """Take or renew the lease; None when taken, else the lease that somebody else holds."""
         self.staging.ensure()
-        with self.staging.session.transaction():
+        with self.staging.session.alone():
             found = self._row("leases", lease.sync)
             held = Lease(lease.sync, str(found[1]), datetime.fromisoformat(str(found[2]))) if found else None
             if held and held.holder != lease.holder and held.expires_at > datetime.now(UTC):

@@ -53,6 +53,10 @@ class SqlTables:
         """A token that differs whenever the table may have changed."""
         return self.catalogue.change_token(table)
 
+    def missing_privileges(self, table: TableName) -> list[str]:
+        """What the user lacks to read the table: sentences, each with the statement that grants it."""
+        return self.catalogue.missing_privileges(table)
+
     def projection(self, spec: SyncSpec) -> Projection:
         """The select expressions of a sync over its table as it is now."""
         return Projection(spec, self.describe(spec.table), self.dialect)
@@ -73,7 +77,9 @@ class SqlTables:
         where, parameters = self._range(projection, window)
         names = [self.dialect.quote(projection.column(name).name) for name in spec.key_columns]
         chosen = " AND ".join([*(f"{name} IS NOT NULL" for name in names), f"({where})"])
-        if self._hashes_differ(projection, names, chosen, parameters):
+        if self.catalogue.is_unique(spec.table, spec.key_columns):
+            return
+        if self._hashes_differ(projection, chosen, parameters):
             return
         listed = ", ".join(names)
         repeated = f"SELECT {listed} FROM {projection.source} WHERE {chosen} GROUP BY {listed} HAVING count(*) > 1"
@@ -82,11 +88,9 @@ class SqlTables:
         if found:
             raise duplicate_keys(spec, int(found[0][0]), [row[1:] for row in found])
 
-    def _hashes_differ(
-        self, projection: Projection, names: list[str], chosen: str, parameters: dict[str, object]
-    ) -> bool:
+    def _hashes_differ(self, projection: Projection, chosen: str, parameters: dict[str, object]) -> bool:
         """Whether all keys have different fast hashes, and so are different: half the cost of comparing the keys."""
-        hashed = self.dialect.fast_hash(names)
+        hashed = self.dialect.fast_hash(projection.key_columns)
         sql = f"SELECT count(*), count(DISTINCT {hashed}) FROM {projection.source} WHERE {chosen}"
         with self.staging.session.lean(GROUPING_MIB):
             rows, hashes = self.staging.session.rows(sql, parameters)[0]
@@ -103,7 +107,8 @@ class SqlTables:
         """The Append window from `after` to the high-water mark of now."""
         projection = self.projection(spec)
         column = self._insert_time(projection)
-        top = f"SELECT CAST(max({column}) AS VARCHAR), count(*) - count({column}) FROM {projection.source}"
+        moment = self.dialect.finite(column, self.dialect.kind(projection.column(str(spec.insert_time))))
+        top = f"SELECT CAST(max({moment}) AS VARCHAR), count(*) - count({moment}) FROM {projection.source}"
         upto, unread = self.staging.session.rows(top)[0]
         window = Window(after, upto if upto is not None else after, rows=0, unread=int(unread))
         if window.upto is None:
@@ -132,9 +137,12 @@ class SqlTables:
         named = self._named(projection, where, limit, window)
         if not self._asks_ledger(projection, window):
             return named, parameters
-        known = f"SELECT {batches.KEY} FROM {self.staging.table('ledger', projection.spec.name)} WHERE NOT pending"
-        unknown = f"{batches.KEY} IS NOT NULL AND {batches.KEY} NOT IN ({known})"
-        return f"SELECT * FROM ({named}) AS named WHERE {batches.NEW} OR ({unknown})", parameters
+        ledger = self.staging.table("ledger", projection.spec.name)
+        known = f"SELECT DISTINCT {batches.KEY} AS _mp_known FROM {ledger} WHERE NOT pending"
+        return (
+            f"SELECT named.* FROM ({named}) AS named LEFT JOIN ({known}) AS sent ON {batches.KEY} = _mp_known "
+            f"WHERE {batches.NEW} OR ({batches.KEY} IS NOT NULL AND _mp_known IS NULL)"
+        ), parameters
 
     def _named(self, projection: Projection, where: str, limit: str, window: Window | Part | None) -> str:
         key, flags = projection.key, self._flags(projection, window)
@@ -201,7 +209,7 @@ class SqlTables:
         moment = self.dialect.epoch_ms(self.dialect.quote(column.name), self.dialect.kind(column))
         bounds = {"since": (">=", part.since), "before": ("<", part.before)}
         given = {name: (sign, value) for name, (sign, value) in bounds.items() if value is not None}
-        where = [f"{moment} {sign} {self.dialect.parameter(name)}" for name, (sign, _) in given.items()]
+        where = [f"{moment} {sign} {self._milliseconds(name)}" for name, (sign, _) in given.items()]
         return " AND ".join(where) or "TRUE", parameters | {name: value for name, (_, value) in given.items()}
 
     def _range(self, projection: Projection, window: Window | Part | None) -> Query:
@@ -222,7 +230,10 @@ class SqlTables:
             return upto, parameters
         parameters["start_ms"] = int(projection.spec.start_at.timestamp() * 1000)
         kind = self.dialect.kind(projection.column(str(projection.spec.insert_time)))
-        return f"{upto} AND {self.dialect.epoch_ms(column, kind)} >= {self.dialect.parameter('start_ms')}", parameters
+        return f"{upto} AND {self.dialect.epoch_ms(column, kind)} >= {self._milliseconds('start_ms')}", parameters
+
+    def _milliseconds(self, name: str) -> str:
+        return f"CAST({self.dialect.parameter(name)} AS BIGINT)"
 
 
 ORDINAL_KEY = f"_mp_hash || ':' || CAST(row_number() OVER (PARTITION BY _mp_hash) - 1 AS VARCHAR) AS {batches.KEY}"

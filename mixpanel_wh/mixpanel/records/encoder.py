@@ -21,7 +21,7 @@ from mixpanel_wh.mixpanel.records.fields import Fields
 from mixpanel_wh.mixpanel.records.json_columns import Reader, is_plain, members, read_each
 from mixpanel_wh.mixpanel.records.pattern import BAD_COLUMN, MEMBERS, Pattern, Prepared, prepared
 from mixpanel_wh.mixpanel.records.statement import Statement, Statements, run_sql
-from mixpanel_wh.mixpanel.records.values import Scope, Unsendable, is_text, json_text
+from mixpanel_wh.mixpanel.records.values import Scope, Unsendable, is_extension, is_text, json_text
 
 REJECTED = pa.schema([
     ("row", pa.int64()), ("row_key", pa.string()), ("column", pa.string()), ("reason", pa.string()),
@@ -61,7 +61,7 @@ class SqlEncoder:
     def encode(self, batch: pa.RecordBatch) -> Encoded:
         """Every row encoded, or rejected with a reason; SourceError for a column that has no JSON form."""
         made = prepared(batch, [name for name in self._wanted if name in batch.schema.names], self._origins)
-        self._read_json(made)
+        self._read_json(made, batch.schema)
         statement, sql = self._statements.of(made.pattern)
         table = made.table
         lines = run_sql(sql, table).column("line").combine_chunks()
@@ -106,12 +106,14 @@ class SqlEncoder:
         size = text(f"the record is larger than the {self._fields.limits.bytes:,} bytes that Mixpanel takes")
         return pa.record_batch([rows, keys, column, pc.coalesce(reason, size)], schema=REJECTED)
 
-    def _read_json(self, made: Prepared) -> None:
-        """Bring every JSON column to text that can be spliced, and note the rows whose JSON cannot be sent."""
+    def _read_json(self, made: Prepared, schema: pa.Schema) -> None:
+        """Bring every JSON column to text that can be spliced, and note the rows whose JSON cannot be sent. A warehouse
+        says so by the name of the column's type, or marks the array itself."""
+        marked = {field.name for field in schema if is_extension(field.type, "arrow.json")}
         for column in list(made.shapes):
             if self._flattened and column == self._flattened.column:
                 self._flatten(made, self._flattened)
-            elif column in self._fields.json_types and column not in self._spec.properties.hash:
+            elif column in self._fields.json_types | marked and column not in self._spec.properties.hash:
                 self._splice(made, column)
 
     def _splice(self, made: Prepared, column: str) -> None:

@@ -1,0 +1,1 @@
+"""Servers that stand in for warehouses, started and stopped by the tests."""
