@@ -64,6 +64,7 @@ class Dialect(Protocol):
     def hash_value(self, sql: str) -> str:
         """A stable 128-bit hash of a text, in the cheapest type of the warehouse; `hash_type` names it."""
 
+    text_type: str  # a text of any length
     hash_type: str
     zero_hash: str  # a constant of that type
     fast_type: str  # the type of `fast_total`

@@ -58,6 +58,7 @@ class DuckDBDialect:
     """`dialect.Dialect` for DuckDB; sessions run in UTC, so text forms do not depend on the machine."""
 
     name = "duckdb"
+    text_type = "VARCHAR"
     hash_type = "UHUGEINT"
     zero_hash = "CAST(0 AS UHUGEINT)"
     fast_type = "UBIGINT"
@@ -281,6 +282,10 @@ class DuckDBSession:
             self.connection.register("_mp_added", added)
             self.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _mp_added")
             self.connection.unregister("_mp_added")
+
+    def finally_drop(self, table: str) -> None:
+        """Drop a table as a part of the transaction around."""
+        self.execute(f"DROP TABLE IF EXISTS {table}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

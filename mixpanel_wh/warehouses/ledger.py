@@ -28,9 +28,9 @@ class SqlLedger:
 
     def start(self, spec: SyncSpec) -> None:
         """Make the ledger where there is none, and forget the pending part that a broken run left."""
+        columns = f"{batches.KEY} {self.tables.dialect.text_type}, {batches.INSERT_TIME} {self._type(spec)}"
         self.tables.staging.session.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._table(spec)} "
-            f"({batches.KEY} VARCHAR, {batches.INSERT_TIME} {self._type(spec)}, pending BOOLEAN)"
+            f"CREATE TABLE IF NOT EXISTS {self._table(spec)} ({columns}, pending BOOLEAN)"
         )
         self.tables.staging.session.execute(f"DELETE FROM {self._table(spec)} WHERE pending")
 

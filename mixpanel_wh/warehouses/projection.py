@@ -50,7 +50,7 @@ class Projection:
 
     def _text(self, name: str | None) -> str:
         if name is None:
-            return "CAST(NULL AS VARCHAR)"
+            return f"CAST(NULL AS {self.dialect.text_type})"
         return self.dialect.text(self.dialect.quote(name), self.dialect.kind(self.column(name)))
 
     @property

@@ -32,6 +32,10 @@ class Session(Protocol):
     def insert(self, table: str, rows: Sequence[pa.RecordBatch]) -> None:
         """Add Arrow rows to a table, columns matched by name; `table` is quoted already."""
 
+    def finally_drop(self, table: str) -> None:
+        """Drop a table, quoted already, if it is there: as a part of the transaction around, or once that is committed
+        where a warehouse commits with every change of a table."""
+
     def transaction(self) -> AbstractContextManager[None]:
         """Everything inside is committed together or not at all, and reads the rows of one moment; nested use joins
         the outer one."""

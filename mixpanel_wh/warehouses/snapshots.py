@@ -21,7 +21,7 @@ from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
 from mixpanel_wh.warehouses.projection import Projection
-from mixpanel_wh.warehouses.tables import DUPLICATE, ORDINAL_KEY, SqlTables, duplicate_keys
+from mixpanel_wh.warehouses.tables import DUPLICATE, SqlTables, duplicate_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,7 @@ class HashSnapshots:
         where = self._changed_buckets(names) if trusted else "TRUE"
         if trusted and not self._count(f"{names.fresh} WHERE changed"):
             numbered = "" if self.tables.dialect.numbers_rows else f", {self.tables.dialect.row_number} BIGINT"
-            self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} VARCHAR{numbered})")
+            self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} {self.tables.dialect.text_type}{numbered})")
             return pending
         self._write_changes(projection, names, buckets, where, part)
         return self._counted(names, pending)
@@ -96,7 +96,7 @@ class HashSnapshots:
         if pending.rows and not (settle and not pending.acknowledged):
             self._apply_changes(spec, pending, answered, settle)
             if settle:
-                self._execute(f"DELETE FROM {names.fingerprints}")
+                self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
         if not settle:
             self._apply_fingerprints(names, pending.partial)
             self._look_again_at_rejected_deletes(names, pending)
@@ -105,14 +105,14 @@ class HashSnapshots:
     def forget(self, spec: SyncSpec) -> None:
         """Make the next `stage` find every row changed, without losing what was delivered."""
         if self.tables.staging.exists("snapshot", spec.name):
-            self._execute(f"UPDATE {self._names(spec).snapshot} SET {HASH} = NULL")
-            self._execute(f"DELETE FROM {self._names(spec).fingerprints}")
+            self._execute(f"UPDATE {self._names(spec).snapshot} SET {HASH} = NULL WHERE TRUE")
+            self._execute(f"DELETE FROM {self._names(spec).fingerprints} WHERE TRUE")
 
     def discard(self, spec: SyncSpec, snapshot: bool = False) -> None:
         """Drop the change table, and with `snapshot` the snapshot too."""
         names = self._names(spec)
         for table in (names.changes, names.fresh, *((names.snapshot, names.fingerprints) if snapshot else ())):
-            self._execute(f"DROP TABLE IF EXISTS {table}")
+            self.tables.staging.session.finally_drop(table)
 
     def _execute(self, sql: str, parameters: dict[str, object] | None = None) -> None:
         self.tables.staging.session.execute(sql, parameters)
@@ -123,12 +123,14 @@ class HashSnapshots:
     def _prepare(self, projection: Projection, names: _Names) -> tuple[int, bool]:
         """Clear debris, make the snapshot tables where missing; the number of buckets, and whether the kept
         fingerprints may be compared."""
-        self.discard(projection.spec)
+        for debris in (names.changes, names.fresh):
+            self._execute(f"DROP TABLE IF EXISTS {debris}")
         dialect, rows = self.tables.dialect, self.tables.count(projection.spec)
+        text = dialect.text_type
         self._execute(
-            f"CREATE TABLE IF NOT EXISTS {names.snapshot} ({BUCKET} INTEGER, {batches.KEY} VARCHAR, "
-            f"{HASH} {dialect.hash_type}, {batches.EVENT} VARCHAR, {batches.TIME} BIGINT, {batches.USER} VARCHAR, "
-            f"{batches.DEVICE} VARCHAR)"
+            f"CREATE TABLE IF NOT EXISTS {names.snapshot} ({BUCKET} INTEGER, {batches.KEY} {text}, "
+            f"{HASH} {dialect.hash_type}, {batches.EVENT} {text}, {batches.TIME} BIGINT, {batches.USER} {text}, "
+            f"{batches.DEVICE} {text})"
         )
         self._execute(
             f"CREATE TABLE IF NOT EXISTS {names.fingerprints} ({BUCKET} INTEGER, n BIGINT, x {dialect.fast_type})"
@@ -146,7 +148,7 @@ class HashSnapshots:
         buckets = kept if wanted // 8 <= kept <= wanted * 8 else wanted
         if found and tuple(found[0]) == (buckets, projection.signature, release):
             return buckets, bool(self._count(names.fingerprints))
-        self._execute(f"DELETE FROM {names.fingerprints}")
+        self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
         self._execute(f"DELETE FROM {described} {mine}", {"sync": spec.name})
         row = {"sync": spec.name, "buckets": buckets, "signature": projection.signature, "release": release}
         parameter = self.tables.dialect.parameter
@@ -206,13 +208,14 @@ class HashSnapshots:
             f"SELECT {BUCKET}, {dialect.hash_text(projection.content)} AS _mp_hash{columns} FROM {source} WHERE {where}"
         )
         aliases = "".join(f", {alias}" for alias, _ in projection.identity) + projection.select_payload()
-        kept = f", {dialect.zero_hash} AS {HASH}, CAST(NULL AS VARCHAR) AS {batches.FAULT}{aliases}" if payload else ""
-        return f"SELECT {BUCKET}, {ORDINAL_KEY}{kept} FROM ({hashed}) AS h"
+        fault = f"CAST(NULL AS {dialect.text_type}) AS {batches.FAULT}"
+        kept = f", {dialect.zero_hash} AS {HASH}, {fault}{aliases}" if payload else ""
+        return f"SELECT {BUCKET}, {self.tables.ordinal_key}{kept} FROM ({hashed}) AS h"
 
     def _fault(self, projection: Projection) -> str:
         """What makes a row impossible to send: a repeated key, where the sync rejects such rows."""
         if projection.spec.on_duplicate_key != "reject":
-            return f", CAST(NULL AS VARCHAR) AS {batches.FAULT}"
+            return f", CAST(NULL AS {self.tables.dialect.text_type}) AS {batches.FAULT}"
         repeated = f"{projection.key} IS NOT NULL AND count(*) OVER (PARTITION BY {projection.key}) > 1"
         return f", CASE WHEN {repeated} THEN {self.tables.dialect.literal(DUPLICATE)} END AS {batches.FAULT}"
 
@@ -254,8 +257,8 @@ class HashSnapshots:
     ) -> str:
         shown = "".join(f", c.{alias}" for alias, _ in projection.identity) + projection.select_payload("c.")
         if first:
-            old = "".join(f", CAST(NULL AS {'BIGINT' if a == batches.TIME else 'VARCHAR'}) AS {o}"
-                          for a, o in OLD.items())  # fmt: skip
+            text = self.tables.dialect.text_type
+            old = "".join(f", CAST(NULL AS {'BIGINT' if a == batches.TIME else text}) AS {o}" for a, o in OLD.items())
             return (
                 f"CREATE TABLE {names.changes} AS SELECT 'insert' AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, "
                 f"c.{HASH}, c.{batches.KEY}{old}{shown}{self._number()} FROM ({current}) AS c "

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from mixpanel_wh.warehouses.dialect import Dialect
 from mixpanel_wh.warehouses.session import Session
 
-STATE_TABLES: dict[str, str] = {
-    "checkpoints": "sync VARCHAR PRIMARY KEY, checkpoint VARCHAR, committed_at VARCHAR",
-    "pending_runs": "sync VARCHAR PRIMARY KEY, pending VARCHAR, updated_at VARCHAR",
-    "leases": "sync VARCHAR PRIMARY KEY, holder VARCHAR, expires_at VARCHAR",
-    "rejected_rows": "sync VARCHAR, run_id VARCHAR, rejected_at VARCHAR, row_key VARCHAR, "
-    '"column" VARCHAR, reason VARCHAR, origin VARCHAR',
-    "run_results": "sync VARCHAR, run_id VARCHAR, started_at VARCHAR, result VARCHAR",
-    "snapshots": "sync VARCHAR PRIMARY KEY, buckets BIGINT, signature VARCHAR, release VARCHAR",
+# Texts all, but for the numbers named below. One row a sync where a row is replaced: not every warehouse holds a key.
+STATE_TABLES: dict[str, tuple[str, ...]] = {
+    "checkpoints": ("sync", "checkpoint", "committed_at"),
+    "pending_runs": ("sync", "pending", "updated_at"),
+    "leases": ("sync", "holder", "expires_at"),
+    "rejected_rows": ("sync", "run_id", "rejected_at", "row_key", '"column"', "reason", "origin"),
+    "run_results": ("sync", "run_id", "started_at", "result"),
+    "snapshots": ("sync", "buckets", "signature", "release"),
 }
+NUMBERS = {"buckets": "BIGINT"}
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Staging:
             if not self._has_schema():  # asked first: some warehouses demand the right to make one even then
                 self.session.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
             for name, columns in STATE_TABLES.items():
-                self.session.execute(f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({columns})")
+                typed = (f"{one} {NUMBERS.get(one, self.dialect.text_type)}" for one in columns)
+                self.session.execute(f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({', '.join(typed)})")
         self.ready = True
 
     def _has_schema(self) -> bool:

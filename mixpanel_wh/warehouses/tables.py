@@ -57,6 +57,13 @@ class SqlTables:
         """What the user lacks to read the table: sentences, each with the statement that grants it."""
         return self.catalogue.missing_privileges(table)
 
+    @property
+    def ordinal_key(self) -> str:
+        """The key of a row without a row key: the hash of all it holds, and its number among rows that hold the
+        same."""
+        number = f"CAST(row_number() OVER (PARTITION BY _mp_hash) - 1 AS {self.dialect.text_type})"
+        return f"_mp_hash || ':' || {number} AS {batches.KEY}"
+
     def projection(self, spec: SyncSpec) -> Projection:
         """The select expressions of a sync over its table as it is now."""
         return Projection(spec, self.describe(spec.table), self.dialect)
@@ -108,7 +115,8 @@ class SqlTables:
         projection = self.projection(spec)
         column = self._insert_time(projection)
         moment = self.dialect.finite(column, self.dialect.kind(projection.column(str(spec.insert_time))))
-        top = f"SELECT CAST(max({moment}) AS VARCHAR), count(*) - count({moment}) FROM {projection.source}"
+        highest = f"CAST(max({moment}) AS {self.dialect.text_type})"
+        top = f"SELECT {highest}, count(*) - count({moment}) FROM {projection.source}"
         upto, unread = self.staging.session.rows(top)[0]
         window = Window(after, upto if upto is not None else after, rows=0, unread=int(unread))
         if window.upto is None:
@@ -153,7 +161,7 @@ class SqlTables:
             return f"SELECT {key} AS {batches.KEY}{fault}, {rest} FROM {projection.source} WHERE {where}{limit}"
         aliases = ", ".join(alias for alias, _ in [*projection.identity, *flags])
         inner = f"SELECT {self._row_hash(projection)} AS _mp_hash, {rest} FROM {projection.source} WHERE {where}{limit}"
-        return f"SELECT {ORDINAL_KEY}, {aliases}{projection.select_payload()} FROM ({inner}) AS hashed"
+        return f"SELECT {self.ordinal_key}, {aliases}{projection.select_payload()} FROM ({inner}) AS hashed"
 
     def _fault(self, projection: Projection, key: str) -> str:
         if not projection.needs_unique_keys or projection.spec.on_duplicate_key != "reject":
@@ -234,6 +242,3 @@ class SqlTables:
 
     def _milliseconds(self, name: str) -> str:
         return f"CAST({self.dialect.parameter(name)} AS BIGINT)"
-
-
-ORDINAL_KEY = f"_mp_hash || ':' || CAST(row_number() OVER (PARTITION BY _mp_hash) - 1 AS VARCHAR) AS {batches.KEY}"

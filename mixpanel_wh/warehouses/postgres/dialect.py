@@ -34,6 +34,7 @@ class PostgresDialect:
     """`dialect.Dialect` for Postgres; sessions run in UTC, so text forms do not depend on the server's settings."""
 
     name = "postgres"
+    text_type = "VARCHAR"
     hash_type = "UUID"  # the cheapest type of 128 bits
     zero_hash = "CAST('00000000-0000-0000-0000-000000000000' AS UUID)"
     fast_type = "BIGINT"

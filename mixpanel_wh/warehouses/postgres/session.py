@@ -108,6 +108,10 @@ class PostgresSession:
             with self.lock, self._explained(sql), self.connection.cursor().copy(sql.encode()) as copy:
                 copy.write(written(batch))
 
+    def finally_drop(self, table: str) -> None:
+        """Drop a table as a part of the transaction around."""
+        self.execute(f"DROP TABLE IF EXISTS {table}")
+
     def transaction(self) -> AbstractContextManager[None]:
         """Everything inside is committed together or not at all, and reads the rows of one moment."""
         return self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ")
