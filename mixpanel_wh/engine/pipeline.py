@@ -7,7 +7,7 @@ has been answered.
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -149,6 +149,8 @@ class Delivery:
             self._first_error = None  # its traceback holds this delivery, and with it the reader
             self._encoders.shutdown(wait=patient, cancel_futures=True)
             self._senders.shutdown(wait=patient)
+            if isinstance(batches, Generator):
+                batches.close()  # or the warehouse might be closed before its rows are
 
     def _fail(self, error: BaseException) -> None:
         """Remember the first error of the delivery, and end every wait for the destination."""

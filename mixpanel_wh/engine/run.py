@@ -97,16 +97,21 @@ class _Run:
             checkpoint, pending = state.checkpoint, state.pending
             if not self.steps.keeps_state:
                 return self._sent_apart(table, checkpoint)
-            if pending and (pending.stopped or self.options.full_resync):
-                self._give_up(pending)
-                pending = None
+            if pending:
+                checkpoint = self._settled(table, checkpoint, pending)
             if self.options.full_resync:
                 checkpoint = self.steps.restart(checkpoint)
-            if pending:
-                self.tally.resumed = True
-                checkpoint = self._pass(table, checkpoint, self._resumed(pending))
             self._pass(table, checkpoint, self._planned(table, checkpoint))
             return self.tally.result("succeeded", self.steps.note)
+
+    def _settled(self, table: Table, checkpoint: Checkpoint, pending: Pending) -> Checkpoint:
+        """The checkpoint once the pending run is out of the way: finished, or given up where nothing is lost by it."""
+        self.tally.resumed = not pending.stopped
+        sent_again = self.steps.sends_all or (self.options.full_resync and not self.steps.forgets_nothing)
+        if pending.stopped or sent_again:
+            self._give_up(pending)
+            return checkpoint
+        return self._pass(table, checkpoint, self._resumed(pending), resumed=True)
 
     def _resumed(self, pending: Pending) -> Pending:
         """What is left of a pending run. One that begins anew is this run's own: it finds its rejections again."""
@@ -181,10 +186,10 @@ class _Run:
     def _has_guards(self) -> bool:
         return self.spec.max_deletes != Limit() or self.spec.max_changes != Limit()
 
-    def _pass(self, table: Table, checkpoint: Checkpoint, pending: Pending) -> Checkpoint:
+    def _pass(self, table: Table, checkpoint: Checkpoint, pending: Pending, resumed: bool = False) -> Checkpoint:
         """Deliver a pending run and commit it."""
         if pending.rows > pending.acknowledged:
-            pending = self._deliver(table, checkpoint, pending)
+            pending = self._deliver(table, checkpoint, pending, resumed)
         with self.warehouse.transaction():
             moved = self.steps.finish(checkpoint, pending)
             moved = replace(moved, run_id=self.run_id, committed_at=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -192,20 +197,25 @@ class _Run:
         self.tally.cursor = moved.cursor
         return moved
 
-    def _deliver(self, table: Table, checkpoint: Checkpoint, pending: Pending) -> Pending:
+    def _deliver(self, table: Table, checkpoint: Checkpoint, pending: Pending, resumed: bool = False) -> Pending:
+        """Send what is left of a pending run. A resumed one is read to its end even where a guard will stop it: any of
+        it may have been taken already, and only an answer tells. It is marked as stopped once every request is
+        answered."""
         names = {column.name for column in table.columns}
         dropped = tuple(name for name in checkpoint.properties if name not in names)
         encoder = self.mixpanel.encoder(self.spec, table, pending.epoch, dropped)
         delivery = Delivery(encoder, self.mixpanel.destination(self.spec))
-        base = self.tally.rows_read
+        base, stopping = self.tally.rows_read, False
         for part in delivery.run(self.steps.read(pending)):
             pending = self._take(pending, part)
             self.lease.renew()
             self.on_progress(Progress(self.spec.name, self.tally.rows_read - base, pending.rows or None,
                                       self.tally.seconds, self.tally.rejected))  # fmt: skip
-            if not pending.stopped and not self._within_rejections(pending):
-                pending = replace(pending, stopped=True)
-                delivery.stop()
+            if not stopping and not self._within_rejections(pending):
+                stopping = True
+                if not resumed:
+                    delivery.stop()
+        pending = replace(pending, stopped=stopping)
         self._save(pending)
         self._guard_rejections(pending)
         return pending

@@ -64,7 +64,7 @@ class MemoryProject:
     """What was sent, in the order it arrived, and what is held of it.
 
     Switches: after `fails_after` batches every further one fails, and so does one with the row key `fails_at`;
-    `refuses` says why a record is refused; `waits` lets a test do something before a batch is taken.
+    `answers_lost` has a failing batch kept all the same; `refuses` says why a record is refused; `waits` lets a test do something before a batch is taken.
     """
 
     whole: bool = False
@@ -73,6 +73,7 @@ class MemoryProject:
     concurrency: int = 8
     fails_after: int | None = None
     fails_at: str | None = None
+    answers_lost: bool = False
     refuses: Callable[[Record], str | None] = lambda record: None
     waits: Callable[[], None] = lambda: None
     batches: int = 0
@@ -86,9 +87,11 @@ class MemoryProject:
         self.waits()
         with self.lock:
             if self._fails(batch):
+                if self.answers_lost:
+                    self._keep_all(batch)
                 raise DestinationUnavailable("the project in memory takes nothing more")
             self.batches += 1
-            refused = tuple(self._keep(batch, row) for row in batch.rows)
+            refused = self._keep_all(batch)
         found = tuple((row, "word", why) for row, why in refused if why)
         return Answer(found, records=len(refused), requests=1, bytes_sent=batch.size, bytes_raw=batch.size)
 
@@ -99,6 +102,9 @@ class MemoryProject:
     def abort(self) -> None:
         """Count the calls."""
         self.aborted += 1
+
+    def _keep_all(self, batch: Batch) -> tuple[tuple[int, str | None], ...]:
+        return tuple(self._keep(batch, row) for row in batch.rows)
 
     def _keep(self, batch: Batch, row: int) -> tuple[int, str | None]:
         record = json.loads(bytes(batch.data[batch.offsets[row] : batch.offsets[row + 1]]))

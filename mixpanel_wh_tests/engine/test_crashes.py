@@ -123,6 +123,40 @@ def test_a_full_resync_that_dies_can_be_asked_for_again(spec: SyncSpec) -> None:
 
 
 @pytest.mark.parametrize("spec", [MIRROR, PEOPLE], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("options", [RunOptions(), EVERYTHING], ids=["plain", "resync"])
+def test_what_was_taken_without_an_answer_is_deleted_once_its_row_goes(
+    ground: DuckDBGround, mixpanel: MemoryMixpanel, spec: SyncSpec, options: RunOptions
+) -> None:
+    make(ground, 95)
+    mixpanel.project.fails_after, mixpanel.project.answers_lost, mixpanel.project.concurrency = 2, True, 1
+    with closing(ground.open()) as warehouse:
+        with pytest.raises(DestinationUnavailable):
+            run_sync(spec, warehouse, mixpanel)
+        unanswered = set(words(mixpanel)) - {str(record["key"]) for record in mixpanel.project.records[:20]}
+        assert unanswered
+        mixpanel.project.fails_after = None
+        ground.remove("words", f"id IN ({', '.join(repr(key) for key in sorted(unanswered))})")
+        consistent(run_sync(spec, warehouse, mixpanel, options))
+        assert words(mixpanel) == expected(ground)
+        assert run_sync(spec, warehouse, mixpanel).rows_read == 0
+
+
+@pytest.mark.parametrize("spec", [FULL, ONE_TIME], ids=lambda spec: spec.name)
+def test_what_sends_every_row_anyhow_sends_them_once_after_a_run_that_failed(
+    ground: DuckDBGround, mixpanel: MemoryMixpanel, spec: SyncSpec
+) -> None:
+    make(ground)
+    mixpanel.project.fails_after = 2
+    with closing(ground.open()) as warehouse:
+        with pytest.raises(DestinationUnavailable):
+            run_sync(spec, warehouse, mixpanel)
+        mixpanel.project.fails_after = None
+        result = consistent(run_sync(spec, warehouse, mixpanel))
+        assert (result.resumed, result.rows_read) == (True, 35)
+    assert words(mixpanel) == expected(ground)
+
+
+@pytest.mark.parametrize("spec", [MIRROR, PEOPLE], ids=lambda spec: spec.name)
 def test_mirror_goes_on_after_the_last_answer_that_was_written_down(
     ground: DuckDBGround, mixpanel: MemoryMixpanel, spec: SyncSpec
 ) -> None:

@@ -107,6 +107,21 @@ def test_a_guard_stops_reading_early(ground: DuckDBGround, warehouse: Warehouse,
     assert caught.value.result.rows_read < 400_000
 
 
+def test_a_guard_reads_a_resumed_run_to_its_end_so_that_every_row_of_it_is_answered(
+    ground: DuckDBGround, warehouse: Warehouse, mixpanel: MemoryMixpanel
+) -> None:
+    fill(ground, 400_000, "bad")
+    ground.change("words", "word", "good", "VARCHAR", "id = 'k0'")
+    mixpanel.project.fails_after = 0
+    with pytest.raises(DestinationUnavailable):
+        run_sync(MIRROR, warehouse, mixpanel)
+    mixpanel.project.fails_after = None
+    with pytest.raises(GuardStopped) as caught:
+        run_sync(MIRROR, warehouse, mixpanel)
+    assert caught.value.result is not None
+    assert (caught.value.result.rows_read, caught.value.result.accepted) == (400_000, 1)
+
+
 def test_a_guard_that_stopped_a_resumed_run_settles_both_of_its_halves(
     ground: DuckDBGround, warehouse: Warehouse, mixpanel: MemoryMixpanel
 ) -> None:

@@ -12,6 +12,8 @@ from mixpanel_wh.engine.state import Checkpoint, Pending
 class Full(Steps):
     """Everything, every time."""
 
+    sends_all = True
+
     def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """The whole table."""
         self.warehouse.tables.verify_keys(self.spec)

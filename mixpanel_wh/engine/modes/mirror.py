@@ -12,6 +12,8 @@ from mixpanel_wh.engine.state import Checkpoint, Pending
 class Mirror(Steps):
     """The warehouse finds the changes and keeps them staged until they are answered."""
 
+    forgets_nothing = True
+
     def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """Stage the changes and write the pending run in one transaction."""
         with self.warehouse.transaction():

@@ -22,6 +22,11 @@ class Steps(ABC):
     part: Part | None = None
     """The rows that the run is about; None for all of them."""
     keeps_state: ClassVar[bool] = True
+    sends_all: ClassVar[bool] = False
+    """Whether each plan sends every row anyhow, so that a pending run need not be finished first."""
+    forgets_nothing: ClassVar[bool] = False
+    """Whether a pending run must be finished even before a full resync: what Mixpanel took of it without an answer
+    being read is known from its plan alone, and has to be deleted one day."""
     note: str = ""
     """A sentence for the result, when the numbers alone would puzzle a reader."""
 

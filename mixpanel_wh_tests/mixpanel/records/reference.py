@@ -113,7 +113,7 @@ class Reference:
             return None
         if column in self.spec.properties.hash:
             return hashlib.sha256(_text(value).encode()).hexdigest()
-        if column in self.json_types:
+        if column in self.json_types or scalar.type == pa.json_():
             return self._json(column, value)
         return _text(value) if column in self.spec.group_keys and not isinstance(value, list | dict) else value
 
