@@ -64,6 +64,9 @@ VERBS: dict[str, Verb] = {
         ),
         Verb("status", "mixpanel_wh.cli.verbs.status", "show how every sync stands"),
         Verb("check", "mixpanel_wh.cli.verbs.check", "look for mistakes: project file, tables, grants, credentials"),
+        Verb(
+            "setup-sql", "mixpanel_wh.cli.verbs.setup_sql", "print the SQL that gives the syncs' user what it needs"
+        ),
         Verb("sandbox", "mixpanel_wh.cli.verbs.sandbox", "run a local Mixpanel to send to", _sandbox),
         Verb("schema", "mixpanel_wh.cli.verbs.schema", "print the JSON schema of the project file"),
         Verb("demo", "mixpanel_wh.demo.command", "sync real tables to a local Mixpanel, twice", forwarded=True),

@@ -116,3 +116,19 @@ def test_a_port_that_is_in_use_is_one_sentence(folder: Path, command: Command, b
     assert done.status == 1
     assert "is in use" in done.err
     assert "Traceback" not in done.err
+
+
+def test_setup_sql_prints_the_statements_of_each_warehouse_and_connects_to_none(folder: Path, command: Command) -> None:
+    quiet = command("setup-sql")
+    assert (quiet.status, quiet.out) == (0, "")
+    assert quiet.err == "warehouse main has no users: there is nothing to set up\n"
+    text = (folder / "mixpanel_wh.yaml").read_text()
+    start, end = text.index("warehouse:"), text.index("destination")
+    postgres = "warehouse:\n  type: postgres\n  host: nowhere.invalid\n  database: shop\n  user: mixpanel\n  password: pa55\n"
+    (folder / "mixpanel_wh.yaml").write_text(text[:start] + postgres + text[end:])
+    done = command("setup-sql")
+    assert done.status == 0
+    assert done.out.startswith('-- warehouse main: to be run by an administrator\nCREATE ROLE "mixpanel" LOGIN;\n')
+    assert 'GRANT SELECT ON "main"."flights" TO "mixpanel";' in done.out.splitlines()
+    assert "pa55" not in done.out + done.err
+    assert command("setup-sql", "--json").json["main"][0] == 'CREATE ROLE "mixpanel" LOGIN'
