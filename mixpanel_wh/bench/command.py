@@ -4,21 +4,23 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from mixpanel_wh.bench.cases import CASES
 from mixpanel_wh.bench.measure import Measurement, as_json, measure
+from mixpanel_wh.bench.own import measure_sync
 
+ROWS = 1_000_000
 HEADS = ("case", "rows", "seconds", "rows/s", "CPU µs/row", "peak MB", "ratio")
 
 
 def _row(one: Measurement) -> tuple[str, ...]:
     return (
         one.name, f"{one.rows:,}", f"{one.seconds:.2f}", f"{one.rows_per_second:,.0f}", f"{one.cpu_us_per_row:.2f}",
-        f"{one.peak_rss_mb:.0f}", f"{one.ratio_to_floor:.2f}",
+        f"{one.peak_rss_mb:.0f}", f"{one.ratio_to_floor:.2f}" if one.ratio_to_floor else "-",
     )  # fmt: skip
 
 
@@ -44,22 +46,34 @@ def markdown(found: list[Measurement]) -> str:
     return f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine()}.\n\n" + "\n".join(rows) + "\n"
 
 
+def _measured(chosen: argparse.Namespace) -> Iterator[Measurement]:
+    if chosen.sync:
+        yield measure_sync(chosen.project, chosen.sync, chosen.rows, chosen.url)
+    else:
+        yield from measure(chosen.rows or ROWS, chosen.case, chosen.url, chosen.repeat, chosen.profile)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the bench; exit status 0, or 2 for an unknown case."""
     names = [case.name for case in CASES]
     parser = argparse.ArgumentParser("mixpanel-wh bench", description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the event table (default 1,000,000)")
+    parser.add_argument("--rows", type=int, help="rows of the event table (default 1,000,000)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each case; the median is kept (default 3)")
     parser.add_argument("--case", action="append", choices=names, help="only this case and the yardsticks; repeatable")
     parser.add_argument("--url", help="send to this server instead of the discarding one")
+    parser.add_argument("--project", default="mixpanel_wh.yaml", help="the project file of --sync")
+    parser.add_argument(
+        "--sync", help="measure this sync of a project in place of the cases, all rows or the first --rows; nothing "
+        "reaches Mixpanel",
+    )  # fmt: skip
     parser.add_argument("--profile", action="store_true", help="name the slowest stages of each case")
     parser.add_argument("--markdown", type=Path, help="write the results to this file")
     parser.add_argument("--json", action="store_true", help="print a JSON list")
     chosen = parser.parse_args(arguments)
     found: list[Measurement] = []
-    if not chosen.json:
-        print(_line(HEADS))
-    for one in measure(chosen.rows, chosen.case, chosen.url, chosen.repeat, chosen.profile):
+    for one in _measured(chosen):
+        if not chosen.json and not found:
+            print(_line(HEADS))
         found.append(one)
         if not chosen.json:
             print(_line(_row(one)), flush=True)

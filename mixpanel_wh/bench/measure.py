@@ -21,7 +21,7 @@ from mixpanel_wh.bench.tables import make_tables
 @dataclass(frozen=True)
 class Measurement:
     """One case: wall seconds, rows a second, CPU microseconds a row, peak memory in MB, and the ratio to its
-    yardstick (CPU to the floor; wall time to the hash scan)."""
+    yardstick (CPU to the floor; wall time to the hash scan), 0 where there is none."""
 
     name: str
     rows: int
@@ -32,7 +32,8 @@ class Measurement:
     ratio_to_floor: float = 1.0
 
 
-def _cpu() -> float:
+def cpu_seconds() -> float:
+    """What this process has used so far, all threads together."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
@@ -40,9 +41,9 @@ def _cpu() -> float:
 def measure_here(case: Case, path: Path, url: str) -> Measurement:
     """Run a case in this process."""
     work = case.prepare(path, url)
-    cpu, start = _cpu(), time.perf_counter()
+    cpu, start = cpu_seconds(), time.perf_counter()
     rows = work()
-    seconds, used = time.perf_counter() - start, _cpu() - cpu
+    seconds, used = time.perf_counter() - start, cpu_seconds() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     per_row = round(used / max(1, rows) * 1e6, 3)
     return Measurement(case.name, rows, round(seconds, 3), round(rows / seconds), per_row, round(peak, 1))

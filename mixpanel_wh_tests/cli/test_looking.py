@@ -118,6 +118,18 @@ def test_a_port_that_is_in_use_is_one_sentence(folder: Path, command: Command, b
     assert "Traceback" not in done.err
 
 
+def test_bench_measures_a_sync_without_a_word_to_mixpanel(folder: Path, command: Command, box: Sandbox) -> None:
+    (measured,) = command("bench", "--sync", "flights", "--json").json
+    assert (measured["name"], measured["rows"], measured["rows_per_second"] > 0) == ("flights", 50, True)
+    assert command("bench", "--sync", "planes", "--rows", "3", "--json").json[0]["rows"] == 3
+    assert command("bench", "--sync", "flights").out.split()[-7:-5] == ["flights", "50"]
+    assert requests.get(f"{box.url}/sandbox/summary", timeout=30).json()["requests"] == 0
+    assert command("status", "--json").json[0]["state"] == "never ran"
+    wrong = command("bench", "--sync", "flihgts")
+    assert (wrong.status, wrong.out) == (2, "")
+    assert "did you mean 'flights'?" in wrong.err
+
+
 def test_setup_sql_prints_the_statements_of_each_warehouse_and_connects_to_none(folder: Path, command: Command) -> None:
     quiet = command("setup-sql")
     assert (quiet.status, quiet.out) == (0, "")
