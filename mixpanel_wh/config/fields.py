@@ -54,6 +54,10 @@ POSTGRES = {
     "staging_schema": Field(
         text("the name of a schema"), "the schema in which snapshots and state are kept (default mixpanel)"
     ),
+    "skip_partitions": Field(
+        FLAG, "whether mirror leaves out partitions in which, by Postgres' statistics, nothing was written since the "
+        "last run (default true)",
+    ),
     "connect_timeout": Field(
         Parsed(syntax.seconds, "a number of seconds", {"type": "number", "minimum": 0}),
         "how many seconds to wait for the server (default 15)",

@@ -41,7 +41,7 @@ class Pending:
     warehouse's change table, with `rows` in it and the three counts. `acknowledged` is how many staged rows, from
     the first on, Mixpanel has answered; `accepted` and `rejected` divide them. `stopped` says that a guard ended
     the run: the next one settles what was answered and starts anew. `partial` says that only the changes of a part
-    of the table are staged.
+    of the table are staged. `note` is a sentence about how the changes were found, where there is something to say.
     """
 
     run_id: str
@@ -61,6 +61,7 @@ class Pending:
     properties: tuple[str, ...] = ()
     stopped: bool = False
     partial: bool = False
+    note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready values."""

@@ -21,6 +21,7 @@ import duckdb
 from mixpanel_wh.engine.errors import ConfigError, SourceError, StagingError, WarehouseUnavailable
 from mixpanel_wh.engine.ports import Column, Table
 from mixpanel_wh.engine.spec import TableName
+from mixpanel_wh.warehouses.catalogue import Partitions
 from mixpanel_wh.warehouses.dialect import Kind
 from mixpanel_wh.warehouses.ledger import SqlLedger
 from mixpanel_wh.warehouses.session import Parameters
@@ -356,6 +357,10 @@ class DuckDBCatalogue:
     def is_unique(self, table: TableName, columns: Sequence[str]) -> bool:
         """Never sure: what DuckDB's own key constraints cost is more than to look."""
         return False
+
+    def partitions(self, table: TableName) -> Partitions | None:
+        """None: DuckDB does not divide tables."""
+        return None
 
 
 @dataclass

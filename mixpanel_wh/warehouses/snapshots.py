@@ -20,7 +20,9 @@ from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
+from mixpanel_wh.warehouses.catalogue import Partitions
 from mixpanel_wh.warehouses.projection import Projection
+from mixpanel_wh.warehouses.scanning import KeptTokens, Scan, usable
 from mixpanel_wh.warehouses.tables import DUPLICATE, SqlTables, duplicate_keys
 
 if TYPE_CHECKING:
@@ -61,6 +63,11 @@ class HashSnapshots:
 
     tables: SqlTables
 
+    @property
+    def tokens(self) -> KeptTokens:
+        """The tokens of partitions that the last run kept."""
+        return KeptTokens(self.tables.staging)
+
     def _names(self, spec: SyncSpec) -> _Names:
         kinds = ("snapshot", "fingerprints", "fresh", "changes")
         return _Names(*(self.tables.staging.table(kind, spec.name) for kind in kinds))
@@ -68,16 +75,43 @@ class HashSnapshots:
     def stage(self, spec: SyncSpec, pending: Pending, part: Part | None = None) -> Pending:
         """Write the changes to the change table of the sync; returns `pending` with its counts."""
         pending = replace(pending, staged=True, partial=part is not None)
+        # Asked first: what is read must be no older than the tokens of the partitions that it stands in.
+        partitions = self.tables.catalogue.partitions(spec.table)
         projection, names = self.tables.projection(spec), self._names(spec)
-        buckets, trusted = self._prepare(projection, names)
-        self._fingerprint(projection, names, buckets)
+        partitions = usable(partitions, projection)
+        buckets, trusted = self._prepare(projection, names, partitions)
+        scan = self._scan(projection, partitions, buckets, trusted)
+        self._fingerprint(projection, names, scan)
+        if scan.looked_at is not None and self._holds_keys_of_others(projection, names, scan):
+            scan, trusted = replace(scan, source=self._whole(projection, partitions), looked_at=None, note=""), False
+        pending = replace(pending, note=scan.note)
         where = self._changed_buckets(names) if trusted else "TRUE"
         if trusted and not self._count(f"{names.fresh} WHERE changed"):
             numbered = "" if self.tables.dialect.numbers_rows else f", {self.tables.dialect.row_number} BIGINT"
             self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} {self.tables.dialect.text_type}{numbered})")
             return pending
-        self._write_changes(projection, names, buckets, where, part)
+        self._write_changes(projection, names, scan, where, part)
         return self._counted(names, pending)
+
+    def _scan(self, projection: Projection, partitions: Partitions | None, buckets: int, trusted: bool) -> Scan:
+        if partitions is None:
+            return Scan(projection.source, buckets)
+        return self.tokens.scan(projection.spec, partitions, buckets, trusted)
+
+    def _whole(self, projection: Projection, partitions: Partitions | None) -> str:
+        return partitions.source(None) if partitions else projection.source
+
+    def _holds_keys_of_others(self, projection: Projection, names: _Names, scan: Scan) -> bool:
+        """Whether a row key in the partitions in question was delivered from another one that is not looked at."""
+        spec = projection.spec
+        if projection.key is None or self.tables.catalogue.is_unique(spec.table, spec.key_columns):
+            return False
+        present = self._current(projection, scan, self._changed_buckets(names), payload=False)
+        found = self.tables.staging.session.rows(
+            f"SELECT 1 FROM ({present}) AS p JOIN {names.snapshot} AS s ON p.{batches.KEY} = s.{batches.KEY} "
+            f"WHERE NOT {scan.holds(f's.{BUCKET}')} LIMIT 1", dict(projection.parameters),
+        )  # fmt: skip
+        return bool(found)
 
     def read(self, spec: SyncSpec, pending: Pending) -> Iterator[pa.RecordBatch]:
         """Stream the staged changes in order, without the first `pending.acknowledged`."""
@@ -99,7 +133,8 @@ class HashSnapshots:
                 self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
         if not settle:
             self._apply_fingerprints(names, pending.partial)
-            self._look_again_at_rejected_deletes(names, pending)
+            self.tokens.apply(spec, pending.partial)
+            self._look_again_at_rejected_deletes(spec, names, pending)
         self.discard(spec)
 
     def forget(self, spec: SyncSpec) -> None:
@@ -111,7 +146,8 @@ class HashSnapshots:
     def discard(self, spec: SyncSpec, snapshot: bool = False) -> None:
         """Drop the change table, and with `snapshot` the snapshot too."""
         names = self._names(spec)
-        for table in (names.changes, names.fresh, *((names.snapshot, names.fingerprints) if snapshot else ())):
+        kept = (names.snapshot, names.fingerprints) if snapshot else ()
+        for table in (names.changes, names.fresh, *kept, *self.tokens.tables(spec, kept=snapshot)):
             self.tables.staging.session.finally_drop(table)
 
     def _execute(self, sql: str, parameters: dict[str, object] | None = None) -> None:
@@ -120,24 +156,35 @@ class HashSnapshots:
     def _count(self, source: str) -> int:
         return int(self.tables.staging.session.rows(f"SELECT count(*) FROM {source}")[0][0])
 
-    def _prepare(self, projection: Projection, names: _Names) -> tuple[int, bool]:
+    def _prepare(self, projection: Projection, names: _Names, partitions: Partitions | None) -> tuple[int, bool]:
         """Clear debris, make the snapshot tables where missing; the number of buckets, and whether the kept
         fingerprints may be compared."""
-        for debris in (names.changes, names.fresh):
+        for debris in (names.changes, names.fresh, *self.tokens.tables(projection.spec, kept=False)):
             self._execute(f"DROP TABLE IF EXISTS {debris}")
-        dialect, rows = self.tables.dialect, self.tables.count(projection.spec)
-        text = dialect.text_type
+        dialect, text = self.tables.dialect, self.tables.dialect.text_type
         self._execute(
-            f"CREATE TABLE IF NOT EXISTS {names.snapshot} ({BUCKET} INTEGER, {batches.KEY} {text}, "
+            f"CREATE TABLE IF NOT EXISTS {names.snapshot} ({BUCKET} BIGINT, {batches.KEY} {text}, "
             f"{HASH} {dialect.hash_type}, {batches.EVENT} {text}, {batches.TIME} BIGINT, {batches.USER} {text}, "
             f"{batches.DEVICE} {text})"
         )
         self._execute(
-            f"CREATE TABLE IF NOT EXISTS {names.fingerprints} ({BUCKET} INTEGER, n BIGINT, x {dialect.fast_type})"
+            f"CREATE TABLE IF NOT EXISTS {names.fingerprints} ({BUCKET} BIGINT, n BIGINT, x {dialect.fast_type})"
         )
-        return self._keep_description(projection, names, bucket_count(rows))
+        return self._keep_description(projection, names, partitions)
 
-    def _keep_description(self, projection: Projection, names: _Names, wanted: int) -> tuple[int, bool]:
+    def _wanted_buckets(self, projection: Projection, partitions: Partitions | None, kept: int) -> int:
+        """How many buckets there should be, in each partition where there are any; as many as before where only a scan
+        of partitions that nobody would read otherwise could tell."""
+        if partitions is None:
+            return bucket_count(self.tables.count(projection.spec))
+        if partitions.rows is None and kept:
+            return kept
+        rows = self.tables.count(projection.spec) if partitions.rows is None else partitions.rows
+        return bucket_count(rows // len(partitions.tokens))
+
+    def _keep_description(
+        self, projection: Projection, names: _Names, partitions: Partitions | None
+    ) -> tuple[int, bool]:
         """Compare what the snapshot was made with; where it differs, no kept fingerprint can be trusted."""
         session, spec = self.tables.staging.session, projection.spec
         described = self.tables.staging.table("snapshots")
@@ -145,29 +192,32 @@ class HashSnapshots:
         found = session.rows(f"SELECT buckets, signature, release FROM {described} {mine}", {"sync": spec.name})
         release = str(session.rows(f"SELECT {self.tables.dialect.release}")[0][0])
         kept = int(found[0][0]) if found else 0
+        wanted = self._wanted_buckets(projection, partitions, kept)
+        signature = f"{'divided ' if partitions else ''}{projection.signature}"
         buckets = kept if wanted // 8 <= kept <= wanted * 8 else wanted
-        if found and tuple(found[0]) == (buckets, projection.signature, release):
+        if found and tuple(found[0]) == (buckets, signature, release):
             return buckets, bool(self._count(names.fingerprints))
         self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
         self._execute(f"DELETE FROM {described} {mine}", {"sync": spec.name})
-        row = {"sync": spec.name, "buckets": buckets, "signature": projection.signature, "release": release}
+        row = {"sync": spec.name, "buckets": buckets, "signature": signature, "release": release}
         parameter = self.tables.dialect.parameter
         values = f"{parameter('sync')}, CAST({parameter('buckets')} AS BIGINT), {parameter('signature')}"
         self._execute(f"INSERT INTO {described} VALUES ({values}, {parameter('release')})", row)
-        self._assign_buckets(projection, names, buckets)
+        scan = Scan(self._whole(projection, partitions), buckets, divided=partitions is not None)
+        self._assign_buckets(projection, names, scan)
         return buckets, False
 
-    def _assign_buckets(self, projection: Projection, names: _Names, buckets: int) -> None:
+    def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
         """Give every row of an older snapshot its bucket under today's fast hash."""
         if not self._count(f"(SELECT 1 FROM {names.snapshot} LIMIT 1) AS s"):
             return
-        present = self._current(projection, buckets, "TRUE", payload=False)
+        present = self._current(projection, scan, "TRUE", payload=False)
         self._execute(
             f"UPDATE {names.snapshot} AS s SET {BUCKET} = p.{BUCKET} FROM ({present}) AS p "
             f"WHERE s.{batches.KEY} = p.{batches.KEY}", dict(projection.parameters),
         )  # fmt: skip
 
-    def _fingerprint(self, projection: Projection, names: _Names, buckets: int) -> None:
+    def _fingerprint(self, projection: Projection, names: _Names, scan: Scan) -> None:
         """One fingerprint a bucket of the table as it is now, marked where it differs from the kept one."""
         dialect = self.tables.dialect
         raw, value = projection.raw_columns, dialect.fast_hash(projection.raw_columns)
@@ -175,9 +225,9 @@ class HashSnapshots:
         self._execute(
             f"CREATE TABLE {names.fresh} AS SELECT COALESCE(f.{BUCKET}, o.{BUCKET}) AS {BUCKET}, f.n, f.x, "
             f"NOT COALESCE(f.n = o.n AND f.x = o.x, FALSE) AS changed FROM "
-            f"(SELECT {self._bucket(projection, raw, buckets)} AS {BUCKET}, count(*) AS n, {total} AS x "
-            f"FROM {projection.source} GROUP BY 1) AS f FULL OUTER JOIN {names.fingerprints} AS o "
-            f"ON f.{BUCKET} = o.{BUCKET}"
+            f"(SELECT {self._bucket(projection, raw, scan)} AS {BUCKET}, count(*) AS n, {total} AS x "
+            f"FROM {scan.source} AS t GROUP BY 1) AS f FULL OUTER JOIN "
+            f"(SELECT * FROM {names.fingerprints} WHERE {scan.holds(BUCKET)}) AS o ON f.{BUCKET} = o.{BUCKET}"
         )
         self._settle_table(names.fresh)
 
@@ -186,20 +236,21 @@ class HashSnapshots:
         for statement in self.tables.dialect.made(table, ordered):
             self._execute(statement)
 
-    def _bucket(self, projection: Projection, raw: list[str], buckets: int) -> str:
-        return self.tables.dialect.bucket(raw if projection.key is None else projection.key_columns, buckets)
+    def _bucket(self, projection: Projection, raw: list[str], scan: Scan) -> str:
+        columns = raw if projection.key is None else projection.key_columns
+        return scan.bucket(self.tables.dialect.bucket(columns, scan.buckets))
 
     def _changed_buckets(self, names: _Names) -> str:
         return f"{BUCKET} IN (SELECT {BUCKET} FROM {names.fresh} WHERE changed)"
 
-    def _bucketed(self, projection: Projection, buckets: int) -> str:
-        """The table with a bucket number on every row."""
-        bucket = self._bucket(projection, projection.raw_columns, buckets)
-        return f"(SELECT *, {bucket} AS {BUCKET} FROM {projection.source}) AS b"
+    def _bucketed(self, projection: Projection, scan: Scan) -> str:
+        """What is looked at of the table, with a bucket number on every row."""
+        bucket = self._bucket(projection, projection.raw_columns, scan)
+        return f"(SELECT *, {bucket} AS {BUCKET} FROM {scan.source} AS t) AS b"
 
-    def _current(self, projection: Projection, buckets: int, where: str, payload: bool) -> str:
+    def _current(self, projection: Projection, scan: Scan, where: str, payload: bool) -> str:
         """The table's rows in the buckets in question with keys and hashes, and with all that is sent on demand."""
-        dialect, source = self.tables.dialect, self._bucketed(projection, buckets)
+        dialect, source = self.tables.dialect, self._bucketed(projection, scan)
         columns = f", {projection.select_identity()}{projection.select_payload()}" if payload else ""
         if projection.key is not None:
             value = f", {dialect.hash_value(projection.content)} AS {HASH}{self._fault(projection)}" if payload else ""
@@ -220,17 +271,17 @@ class HashSnapshots:
         return f", CASE WHEN {repeated} THEN {self.tables.dialect.literal(DUPLICATE)} END AS {batches.FAULT}"
 
     def _write_changes(
-        self, projection: Projection, names: _Names, buckets: int, where: str, part: Part | None
+        self, projection: Projection, names: _Names, scan: Scan, where: str, part: Part | None
     ) -> None:
         """Inserts and updates with their payload, then deletes, into the change table."""
         first = not self._count(f"(SELECT 1 FROM {names.snapshot} LIMIT 1) AS s")
-        self._refuse_bad_keys(projection, buckets, where)
+        self._refuse_bad_keys(projection, scan, where)
         inside, bounds = self._inside(projection.spec, part)
         parameters = {**projection.parameters, **bounds}
-        current = self._current(projection, buckets, where, payload=True)
+        current = self._current(projection, scan, where, payload=True)
         self._execute(self._inserts(projection, names, current, where, first, inside), parameters)
         if not first:
-            present = self._current(projection, buckets, where, payload=False)
+            present = self._current(projection, scan, where, payload=False)
             self._execute(self._deletes(projection, names, present, where, inside), parameters)
         self._settle_table(names.changes, ordered=True)
 
@@ -289,7 +340,7 @@ class HashSnapshots:
             f"(SELECT 1 FROM ({present}) AS p WHERE p.{batches.KEY} = s.{batches.KEY})"
         )
 
-    def _refuse_bad_keys(self, projection: Projection, buckets: int, where: str) -> None:
+    def _refuse_bad_keys(self, projection: Projection, scan: Scan, where: str) -> None:
         """DuplicateKeys when a key is NULL or repeated in the buckets in question, before anything is sent."""
         spec = projection.spec
         if projection.key is None or spec.on_duplicate_key == "reject":
@@ -298,7 +349,7 @@ class HashSnapshots:
         missing = " OR ".join(f"{name} IS NULL" for name in names)
         listed = ", ".join(names)
         repeated = (
-            f"SELECT {listed} FROM {self._bucketed(projection, buckets)} WHERE {where} "
+            f"SELECT {listed} FROM {self._bucketed(projection, scan)} WHERE {where} "
             f"GROUP BY {listed} HAVING count(*) > 1 OR {missing}"
         )
         sql = f"SELECT count(*) OVER (), {listed} FROM ({repeated}) AS r LIMIT 3"
@@ -324,7 +375,7 @@ class HashSnapshots:
         run: dict[str, object] = {"run_id": pending.run_id}
         if pending.updated or pending.deleted:
             touched = f"SELECT {batches.KEY} FROM {names.changes} WHERE {batches.OP} <> 'insert' AND {wanted}"
-            near = f"{BUCKET} IN (SELECT {BUCKET} FROM {names.changes})"
+            near = f"({BUCKET} IN (SELECT {BUCKET} FROM {names.changes}) OR {self._changed_buckets(names)})"
             self._execute(f"DELETE FROM {names.snapshot} WHERE {near} AND {batches.KEY} IN ({touched})", run)
         columns = set(self.tables.staging.columns("changes", spec.name))
         kept = [f"CASE WHEN {refused} THEN {OLD[alias]} ELSE {alias} END" if alias in columns else "NULL"
@@ -334,11 +385,16 @@ class HashSnapshots:
             f"FROM {names.changes} WHERE {batches.OP} <> 'delete' AND {batches.KEY} IS NOT NULL AND {wanted}", run,
         )  # fmt: skip
 
-    def _look_again_at_rejected_deletes(self, names: _Names, pending: Pending) -> None:
-        """The buckets of deletes that were not delivered have no fingerprint, so the next run looks into them."""
+    def _look_again_at_rejected_deletes(self, spec: SyncSpec, names: _Names, pending: Pending) -> None:
+        """The buckets of deletes that were not delivered get a fingerprint that none ever has, so that the next run
+        looks into them even where they are empty."""
         if pending.rejected and pending.deleted:
-            held = f"SELECT {BUCKET} FROM {names.changes} WHERE {batches.OP} = 'delete' AND {self._refused()}"
-            self._execute(f"DELETE FROM {names.fingerprints} WHERE {BUCKET} IN ({held})", {"run_id": pending.run_id})
+            run: dict[str, object] = {"run_id": pending.run_id}
+            held = f"{names.changes} WHERE {batches.OP} = 'delete' AND {self._refused()}"
+            self._execute(f"DELETE FROM {names.fingerprints} WHERE {BUCKET} IN (SELECT {BUCKET} FROM {held})", run)
+            odd = f"SELECT DISTINCT {BUCKET}, -1, CAST(NULL AS {self.tables.dialect.fast_type}) FROM {held}"
+            self._execute(f"INSERT INTO {names.fingerprints} {odd}", run)
+            self.tokens.forget(spec)
 
     def _refused(self) -> str:
         """Whether a change was rejected in the run of parameter `run_id`."""

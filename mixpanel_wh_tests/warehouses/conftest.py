@@ -2,5 +2,5 @@
 
 import pytest
 
-for part in ("reading", "moments", "windows", "changes", "drift", "settling", "keeping"):
+for part in ("reading", "moments", "windows", "changes", "drift", "settling", "keeping", "partitions"):
     pytest.register_assert_rewrite(f"mixpanel_wh_tests.warehouses.contract_{part}")

@@ -4,6 +4,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.state import SyncState
@@ -156,12 +158,13 @@ class SettlingContract(Asked):
         (row,) = sync.run()
         assert (row[batches.OLD_USER], row[batches.USER]) == ("a", "c")
 
-    def test_a_rejected_delete_comes_again(self, ground: Ground, warehouse: Warehouse) -> None:
-        sync = self.crowd(ground, warehouse, 200)
+    @pytest.mark.parametrize("rows", [200, 1], ids=["among others", "the last row"])
+    def test_a_rejected_delete_comes_again(self, ground: Ground, warehouse: Warehouse, rows: int) -> None:
+        sync = self.crowd(ground, warehouse, rows)
         sync.run()
-        ground.remove("many", "id = 7")
-        assert ops(sync.run(rejected=["7"])) == {"7": "delete"}
-        assert ops(sync.run()) == {"7": "delete"}
+        ground.remove("many", "id = 0")
+        assert ops(sync.run(rejected=["0"])) == {"0": "delete"}
+        assert ops(sync.run()) == {"0": "delete"}
         assert sync.run() == []
 
     def test_rejections_of_other_runs_and_syncs_do_not_count(self, ground: Ground, warehouse: Warehouse) -> None:

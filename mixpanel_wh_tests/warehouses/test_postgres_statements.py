@@ -27,6 +27,7 @@ OWN = {
     "to_regclass", "format_type", "pg_table_is_visible", "has_schema_privilege", "has_table_privilege",
     "has_column_privilege", "unnest", "string_to_array", "pg_stat_get_tuples_inserted", "pg_stat_get_tuples_updated",
     "pg_stat_get_tuples_deleted", "pg_stat_get_db_stat_reset_time", "pg_postmaster_start_time", "current_database",
+    "pg_get_partition_constraintdef", "pg_relation_size",
 }  # fmt: skip
 # Words before a bracket that call nothing.
 WORDS = {
@@ -67,6 +68,7 @@ def everything(ground: PostgresGround, warehouse: Warehouse) -> None:
         ground.run(f"UPDATE typed SET n = -1 WHERE id = {number + 50}")
         sync.run(rejected=[str(number)])
     Mirroring(warehouse, replace(specs[0], name="part")).stage(Part("at", 0, 10**12))
+    divided(ground, warehouse)
     appended(warehouse, append_spec(table, lookback=timedelta(days=1), start_at=datetime(2020, 1, 1, tzinfo=UTC)))
     warehouse.snapshots.forget(replace(specs[0], name="sync 0"))
     warehouse.tables.fingerprint(lookup_spec(table))
@@ -79,6 +81,18 @@ def everything(ground: PostgresGround, warehouse: Warehouse) -> None:
     with pytest.raises(DuplicateKeys):
         Mirroring(warehouse, specs[0]).stage()
     read(warehouse, event_spec(table, on_duplicate_key="reject"))
+
+
+def divided(ground: PostgresGround, warehouse: Warehouse) -> None:
+    """Two runs over a table with partitions, one of which the second run leaves out; a delete is rejected."""
+    ground.run("CREATE TABLE years (id integer, word text) PARTITION BY RANGE (id)")
+    for n in range(4):
+        ground.run(f"CREATE TABLE years_{n} PARTITION OF years FOR VALUES FROM ({n * 10}) TO ({n * 10 + 10})")
+    ground.run("INSERT INTO years SELECT n, 'w' FROM generate_series(0, 39) AS n")
+    sync = Mirroring(warehouse, user_spec(ground.name("years"))).under(name="years")
+    sync.run()
+    ground.run("DELETE FROM years WHERE id = 7")
+    sync.run(rejected=["7"])
 
 
 def appended(warehouse: Warehouse, spec: SyncSpec) -> None:

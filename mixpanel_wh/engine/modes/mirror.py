@@ -19,6 +19,7 @@ class Mirror(Steps):
         with self.warehouse.transaction():
             staged = self.warehouse.snapshots.stage(self.spec, pending, self.part)
             self.warehouse.state.save_pending(self.spec.name, staged)
+        self.note = staged.note
         return staged
 
     def read(self, pending: Pending) -> Iterator[pa.RecordBatch]:

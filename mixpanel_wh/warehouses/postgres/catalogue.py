@@ -10,11 +10,12 @@ from difflib import get_close_matches
 from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Column, Table
 from mixpanel_wh.engine.spec import TableName
+from mixpanel_wh.warehouses.catalogue import Partitions
 from mixpanel_wh.warehouses.postgres.dialect import PostgresDialect
+from mixpanel_wh.warehouses.postgres.partitions import ERA, FOREIGN, partitions_of
 from mixpanel_wh.warehouses.postgres.session import PostgresSession
 
 VIEWS = ("v", "m")
-FOREIGN = "f"
 COLUMNS = """
 SELECT a.attname, format_type(COALESCE(b.oid, a.atttypid), COALESCE(b.modifier, a.atttypmod)), c.relkind
 FROM pg_catalog.pg_class AS c
@@ -78,11 +79,6 @@ SELECT c.oid::text, c.relkind::text, c.relfilenode::text, pg_stat_get_tuples_ins
 FROM source JOIN pg_catalog.pg_class AS c ON c.oid = source.oid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY c.oid
 """
-ERA = """
-SELECT pg_postmaster_start_time()::text, current_setting('track_counts'),
-       pg_stat_get_db_stat_reset_time(oid)::text
-FROM pg_catalog.pg_database WHERE datname = current_database()
-"""
 
 
 @dataclass
@@ -91,6 +87,7 @@ class PostgresCatalogue:
 
     session: PostgresSession
     dialect: PostgresDialect
+    skip_partitions: bool = True
 
     def _source(self, table: TableName) -> str:
         return ".".join(self.dialect.quote(part) for part in table.parts)
@@ -151,3 +148,7 @@ class PostgresCatalogue:
         parameter = self.dialect.parameter
         asked = UNIQUE.format(name=parameter("name"), columns=parameter("columns"))
         return bool(self.session.rows(asked, {"name": self._source(table), "columns": "\x01".join(columns)}))
+
+    def partitions(self, table: TableName) -> Partitions | None:
+        """The partitions of a partitioned table; None for every other one, or where they are not to be skipped."""
+        return partitions_of(self.session, self.dialect, table) if self.skip_partitions else None

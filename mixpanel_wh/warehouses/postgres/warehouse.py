@@ -55,7 +55,8 @@ class PostgresWarehouse:
 def connect(settings: Mapping[str, Any]) -> PostgresWarehouse:
     """Open a database. Settings: `url`, or `host`, `port`, `database`, `user`, `password`, `sslmode`, each of which
     stands above the same part of a `url`; `schemas` (where a table named without its schema is looked for);
-    `staging_schema` ("mixpanel"); `connect_timeout` (seconds, 15).
+    `staging_schema` ("mixpanel"); `skip_partitions` (True: Mirror leaves out partitions whose counters did not move);
+    `connect_timeout` (seconds, 15).
 
     What is not given comes from libpq's environment (PGHOST, PGPASSWORD, ~/.pgpass …). Raises WarehouseUnavailable with
     what to check.
@@ -73,7 +74,8 @@ def connect(settings: Mapping[str, Any]) -> PostgresWarehouse:
 
     session = PostgresSession(opened, place)
     session.place = _known(session.connection, place)
-    tables = SqlTables(PostgresCatalogue(session, dialect), Staging(session, dialect, (staging,)))
+    catalogue = PostgresCatalogue(session, dialect, bool(settings.get("skip_partitions", True)))
+    tables = SqlTables(catalogue, Staging(session, dialect, (staging,)))
     return PostgresWarehouse(session, tables, HashSnapshots(tables), SqlLedger(tables), SqlState(tables.staging))
 
 
