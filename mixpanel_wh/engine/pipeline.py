@@ -23,6 +23,7 @@ from mixpanel_wh.engine.senders import Senders
 from mixpanel_wh.engine.texts import text
 
 IN_FLIGHT_BYTES = 64 * 1024 * 1024
+GRACE_SECONDS = 2.0  # for answers to requests under way, before they are broken off
 GROWTH = 4  # an Arrow batch, its encoded lines and their compressed copies, as a multiple of the Arrow batch
 REJECTED = pa.schema([("row_key", pa.string()), ("column", pa.string()), ("reason", pa.string()),
                       ("origin", pa.string())])  # fmt: skip
@@ -122,8 +123,8 @@ class Delivery:
         """Deliver the batches; an error of any stage ends the stream, with nothing left running.
 
         What a request fails for is told as soon as the others have ended, which no longer wait: not in its turn.
-        An interrupt from outside does not wait for requests under way: what they send carries ids that the next run
-        sends again, so nobody needs to know their answers.
+        An interrupt from outside waits for requests under way a moment only, and then breaks them off: none of them may
+        arrive after what the next run sends.
         """
         underway: deque[_Underway] = deque()
         size, patient = 0, True
@@ -147,8 +148,11 @@ class Delivery:
             raise
         finally:
             self._first_error = None  # its traceback holds this delivery, and with it the reader
-            self._encoders.shutdown(wait=patient, cancel_futures=True)
-            self._senders.shutdown(wait=patient)
+            self._encoders.shutdown(wait=True, cancel_futures=True)
+            if patient:
+                self._senders.shutdown(wait=True)
+            else:
+                self._senders.end(GRACE_SECONDS, self._destination.cut)
             if isinstance(batches, Generator):
                 batches.close()  # or the warehouse might be closed before its rows are
 

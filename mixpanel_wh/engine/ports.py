@@ -104,6 +104,9 @@ class Destination(Protocol):
     def abort(self) -> None:
         """Stop waiting: what is under way ends soon, with an answer or a DestinationError."""
 
+    def cut(self) -> None:
+        """Break off what is still under way after `abort`: it ends at once, and nothing of it arrives later."""
+
 
 class Mixpanel(Protocol):
     """A Mixpanel project as the engine sees it."""

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from threading import Condition
 
 from mixpanel_wh.engine.ports import Answer
 
@@ -22,7 +22,7 @@ class Senders:
         self._waiting: deque[tuple[Future[Answer], Work]] = deque()
         self._running = 0
         self._open = True
-        self._lock = Lock()
+        self._lock = Condition()
 
     def submit(self, work: Work) -> Future[Answer]:
         """The answer to come."""
@@ -31,6 +31,15 @@ class Senders:
             self._waiting.append((future, work))
         self._start_some()
         return future
+
+    def end(self, seconds: float, cut: Callable[[], None]) -> None:
+        """Start nothing more, and return when what runs has ended: by itself, or by `cut` after `seconds`."""
+        self.shutdown(wait=False)
+        with self._lock:
+            ended = self._lock.wait_for(lambda: not self._running, seconds)
+        if not ended:
+            cut()
+        self._threads.shutdown(wait=True)
 
     def shutdown(self, wait: bool) -> None:
         """Start nothing more; with `wait`, return when what runs has ended."""
@@ -56,4 +65,5 @@ class Senders:
         finally:
             with self._lock:
                 self._running -= 1
+                self._lock.notify_all()
             self._start_some()

@@ -59,6 +59,10 @@ class Client:
         """Stop waiting and retrying: requests under way are still answered, or time out, and nothing more is sent."""
         self._sender.abort()
 
+    def cut(self) -> None:
+        """Break off the requests under way, so that nothing lands any more."""
+        self._sender.cut()
+
     def _deliver(self, batch: Batch, framing: Framing, search: Search) -> Answer:
         if not batch.size:
             return Answer(requests=0)

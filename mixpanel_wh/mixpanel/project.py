@@ -48,7 +48,8 @@ class ProjectSettings:
 
 
 class MixpanelProject:
-    """One open project. Its connections, rate and concurrency are shared by every sync that it delivers."""
+    """One open project. Its connections are shared by every sync that it delivers; its rate and concurrency by every
+    sync of this process that goes to the same project."""
 
     def __init__(self, settings: ProjectSettings, warehouse_kind: str = "duckdb") -> None:
         self.settings = settings

@@ -1,5 +1,7 @@
 """Sends one request until it is answered: rate, concurrency and retries around a single exchange."""
 
+import threading
+
 from mixpanel_wh.engine.ports import Answer
 from mixpanel_wh.mixpanel.bodies import Body
 from mixpanel_wh.mixpanel.concurrency import AdaptiveLimit
@@ -20,6 +22,8 @@ class Sender:
         self._limit = limit
         self._policy = policy
         self._clock = clock
+        self._under_way: set[int] = set()  # threads
+        self._lock = threading.Lock()
 
     @property
     def concurrency(self) -> int:
@@ -47,19 +51,35 @@ class Sender:
         self._clock.stop()
         self._limit.wake()
 
+    def cut(self) -> None:
+        """Break off every request under way; each of them ends with DestinationUnavailable once it was aborted."""
+        with self._lock:
+            for thread in self._under_way:
+                self._wire.cut(thread)
+
     def _once(self, target: Target, body: Body) -> Reply | Broken:
         if target.endpoint.rated:
             self._wait_for_rate(body)
         began = self._limit.enter(self._clock)
         pushed_back, hold = True, None
         try:
-            reply = self._wire.send(target, body)
+            reply = self._exchanged(target, body)
             pushed_back, hold = transient(reply.status), reply.asked_pause
             return reply
         except Broken as broken:
             return broken
         finally:
             self._limit.leave(began, pushed_back, hold)
+
+    def _exchanged(self, target: Target, body: Body) -> Reply:
+        thread = threading.get_ident()
+        with self._lock:
+            self._under_way.add(thread)
+        try:
+            return self._wire.send(target, body)
+        finally:
+            with self._lock:
+                self._under_way.discard(thread)
 
     def _wait_for_rate(self, body: Body) -> None:
         seconds = self._rate.reserve(body.records, body.raw_size)

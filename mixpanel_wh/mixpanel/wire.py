@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from mixpanel_wh.mixpanel.bodies import Body
 from mixpanel_wh.mixpanel.retry import asked_pause
+from mixpanel_wh.mixpanel.sockets import Sockets, WatchedAdapter
 from mixpanel_wh.mixpanel.target import Target
 
 CONNECT_SECONDS = 10.0
@@ -48,7 +48,8 @@ class Wire:
         self._proxies = proxies_for(base)
         self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self._own = threading.local()
-        self._adapters: list[HTTPAdapter] = []
+        self._adapters: list[WatchedAdapter] = []
+        self._sockets = Sockets()
         self._lock = threading.Lock()
         self.reached = False
 
@@ -58,6 +59,10 @@ class Wire:
             return self._exchange(target, body)
         except (requests.RequestException, OSError) as error:
             raise broken(error, target.endpoint.timeout) from error
+
+    def cut(self, thread: int) -> None:
+        """Break off the exchange that a thread waits for; it raises Broken there."""
+        self._sockets.cut(thread)
 
     def close(self) -> None:
         """Close every connection of every thread."""
@@ -76,10 +81,10 @@ class Wire:
         self.reached = True
         return Reply(response.status_code, content, asked_pause(response.headers.get("Retry-After")))
 
-    def _adapter(self) -> HTTPAdapter:
-        adapter: HTTPAdapter | None = getattr(self._own, "adapter", None)
+    def _adapter(self) -> WatchedAdapter:
+        adapter: WatchedAdapter | None = getattr(self._own, "adapter", None)
         if adapter is None:
-            adapter = self._own.adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+            adapter = self._own.adapter = WatchedAdapter(self._sockets.opened)
             with self._lock:
                 self._adapters.append(adapter)
         return adapter

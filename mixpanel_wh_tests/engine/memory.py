@@ -78,6 +78,7 @@ class MemoryProject:
     waits: Callable[[], None] = lambda: None
     batches: int = 0
     aborted: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
     records: list[Record] = field(default_factory=list)
     held: dict[str, Record] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,6 +86,8 @@ class MemoryProject:
     def deliver(self, batch: Batch, framing: Framing) -> Answer:
         """Keep the records that are not refused."""
         self.waits()
+        if self.ended.is_set():
+            raise DestinationUnavailable("the project in memory was cut off")
         with self.lock:
             if self._fails(batch):
                 if self.answers_lost:
@@ -102,6 +105,10 @@ class MemoryProject:
     def abort(self) -> None:
         """Count the calls."""
         self.aborted += 1
+
+    def cut(self) -> None:
+        """Nothing arrives any more."""
+        self.ended.set()
 
     def _keep_all(self, batch: Batch) -> tuple[tuple[int, str | None], ...]:
         return tuple(self._keep(batch, row) for row in batch.rows)

@@ -150,18 +150,30 @@ def test_an_error_of_reading_ends_the_delivery() -> None:
     assert sending_threads() == 0
 
 
-def test_whoever_stops_listening_ends_the_delivery_without_waiting_for_answers() -> None:
-    project, gate = MemoryProject(max_records=5), threading.Event()
-    project.waits = lambda: None if project.batches == 0 else (gate.wait(20), None)[1]
+def test_whoever_stops_listening_leaves_nothing_under_way_that_could_arrive_later() -> None:
+    project = MemoryProject(max_records=5)
+    project.waits = lambda: None if project.batches == 0 else (project.ended.wait(60), None)[1]
     running: Any = Delivery(PlainEncoder(), project).run(stream(100))
     next(running)
     running.close()
-    assert project.aborted == 1
-    gate.set()
-    deadline = time.monotonic() + 20
-    while sending_threads() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert sending_threads() == 0
+    assert (project.aborted, sending_threads()) == (1, 0)
+    assert project.batches == 1
+
+
+def test_whoever_stops_listening_still_lets_quick_answers_come() -> None:
+    project, under_way = MemoryProject(max_records=5, concurrency=1), threading.Event()
+
+    def waits() -> None:
+        if project.batches:
+            under_way.set()
+            time.sleep(0.05)
+
+    project.waits = waits
+    running: Any = Delivery(PlainEncoder(), project).run(stream(3))
+    next(running)
+    assert under_way.wait(20)
+    running.close()
+    assert (project.batches, sending_threads(), project.ended.is_set()) == (2, 0, False)
 
 
 def test_a_stopped_delivery_reads_no_further_and_answers_what_is_in_flight() -> None:

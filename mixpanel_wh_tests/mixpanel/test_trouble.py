@@ -222,3 +222,24 @@ def test_naming_a_project_loads_no_http_and_no_arrow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_request_that_is_cut_off_ends_at_once_and_leaves_other_syncs_alone() -> None:
+    asked, gate = threading.Event(), threading.Event()
+
+    def slow(_: Request) -> Response:
+        asked.set()
+        gate.wait(60)
+        return FINE
+
+    with scripted(slow, FINE) as server, MixpanelProject(settings(server.url)) as project, ThreadPoolExecutor(1) as threads:
+        destination = project.destination(spec(RecordType.EVENT))
+        under_way = threads.submit(destination.deliver, batch_of(event(1)), LINES)
+        assert asked.wait(10)
+        destination.abort()
+        destination.cut()
+        with pytest.raises(DestinationUnavailable):
+            under_way.result(10)
+        assert project.destination(spec(RecordType.EVENT)).deliver(batch_of(event(2)), LINES).records == 1
+        destination.cut()
+        gate.set()
