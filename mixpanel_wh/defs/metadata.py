@@ -83,8 +83,14 @@ def run_metadata(sync: SyncSpec, result: RunResult, table: Table | None = None) 
     shown |= {"mixpanel/note": result.message} if result.message else {}
     shown |= {"mixpanel/cursor": result.cursor} if result.cursor else {}
     shown |= {"mixpanel/lag_seconds": lag} if (lag := lag_seconds(sync, result)) is not None else {}
-    shown |= {"dagster/column_schema": column_schema(table)} if table else {}
+    shown |= {"dagster/column_schema": column_schema(table)} | extent(table) if table else {}
     return shown | ({"mixpanel/rejected_rows": rejection_table(result.rejections)} if result.rejections else {})
+
+
+def extent(table: Table) -> dict[str, Any]:
+    """The source table's size in bytes and its layout, as far as the warehouse knows them without reading it."""
+    known = {"mixpanel/source_bytes": table.size, "mixpanel/source_layout": table.layout}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def lag_seconds(sync: SyncSpec, result: RunResult) -> float | None:

@@ -28,12 +28,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """What a warehouse says of a source table; `rows` is None where only a scan would tell."""
+    """What a warehouse says of a source table without reading it.
+
+    `rows` is about how many there are, `size` about how many bytes they take, and `layout` how the warehouse divides or
+    orders them, in its own words; each is None where the warehouse does not know.
+    """
 
     name: TableName
     columns: tuple[Column, ...]
     is_view: bool = False
     rows: int | None = None
+    size: int | None = None
+    layout: str | None = None
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,23 @@ def test_of_a_hundred_partitions_the_server_reads_the_three_that_were_written(
     assert {name for name in after if after[name] > before[name]} == {"many_07", "many_50", "many_99"}
 
 
+def test_a_table_is_described_with_its_extent_as_the_server_counted_it(
+    ground: PartitionedGround, warehouse: Warehouse
+) -> None:
+    table = hundred(ground)
+    described = warehouse.tables.describe(table)
+    assert (described.rows, described.layout) == (None, "PARTITION BY RANGE (id), 100 partitions")
+    ground.run("ANALYZE many")
+    described = warehouse.tables.describe(table)
+    assert described.rows == 1000
+    assert described.size == 100 * 8192
+    ground.run("CREATE VIEW seen AS SELECT * FROM many")
+    seen = warehouse.tables.describe(ground.name("seen"))
+    assert (seen.is_view, seen.rows, seen.size, seen.layout) == (True, None, None, None)
+    plain = warehouse.tables.describe(ground.fill("plain", 10))
+    assert (plain.size, plain.layout) == (8192, None)
+
+
 @pytest.mark.parametrize(
     "scheme", ["LIST (word)", "HASH (id)", "RANGE ((id % 2))"], ids=["list", "hash", "expression"]
 )

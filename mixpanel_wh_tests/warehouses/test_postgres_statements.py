@@ -27,7 +27,7 @@ OWN = {
     "to_regclass", "format_type", "pg_table_is_visible", "has_schema_privilege", "has_table_privilege",
     "has_column_privilege", "unnest", "string_to_array", "pg_stat_get_tuples_inserted", "pg_stat_get_tuples_updated",
     "pg_stat_get_tuples_deleted", "pg_stat_get_db_stat_reset_time", "pg_postmaster_start_time", "current_database",
-    "pg_get_partition_constraintdef", "pg_relation_size",
+    "pg_get_partition_constraintdef", "pg_relation_size", "pg_get_partkeydef",
 }  # fmt: skip
 # Words before a bracket that call nothing.
 WORDS = {

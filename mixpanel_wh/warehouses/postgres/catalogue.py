@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from mixpanel_wh.engine.errors import SourceError
@@ -33,6 +33,16 @@ LEFT JOIN LATERAL (
 ) AS b ON TRUE
 WHERE c.oid = to_regclass({name}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY a.attnum
+"""
+# A table with all of its partitions and children; -1 rows are never counted ones.
+EXTENT = """
+WITH RECURSIVE tree AS (
+    SELECT to_regclass({name})::oid AS oid
+    UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits AS i ON i.inhparent = tree.oid
+)
+SELECT CAST(sum(c.reltuples) AS BIGINT), CAST(min(c.reltuples) AS BIGINT), CAST(sum(pg_relation_size(c.oid)) AS BIGINT),
+       pg_get_partkeydef(to_regclass({name})), count(*)
+FROM tree JOIN pg_catalog.pg_class AS c ON c.oid = tree.oid WHERE c.relkind IN ('r', 'm')
 """
 NAMES = """
 SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
@@ -99,7 +109,17 @@ class PostgresCatalogue:
         if not found:
             raise SourceError(f"there is no table {table} in the warehouse{self._nearest(table)}")
         described = tuple(Column(str(name), str(kind)) for name, kind, _ in found if name is not None)
-        return Table(table, described, is_view=found[0][2] in VIEWS)
+        return self._measured(Table(table, described, is_view=found[0][2] in VIEWS))
+
+    def _measured(self, table: Table) -> Table:
+        """The table with its extent, as the server last counted it; what has none (a view) as it is."""
+        asked = EXTENT.format(name=self.dialect.parameter("name"))
+        rows, least, size, key, count = self.session.rows(asked, {"name": self._source(table.name)})[0]
+        if not count and not key:
+            return table
+        counted = rows if count and least >= 0 else None
+        layout = f"PARTITION BY {key}, {count:,} partitions" if key else None
+        return replace(table, rows=counted, size=size or 0, layout=layout)
 
     def _nearest(self, table: TableName) -> str:
         listed = NAMES.format(staging=self.dialect.parameter("staging"))
