@@ -40,8 +40,14 @@ def _send(batch: Batch, url: str) -> None:
     _local.session.post(f"{url}/import", data=body, headers={"Content-Encoding": "gzip"}).raise_for_status()
 
 
+def _quiet(path: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(str(path), read_only=True)
+    connection.execute("SET enable_progress_bar = false")  # the engine has it off too
+    return connection
+
+
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with _quiet(path) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY}'")
         yield from connection.sql("FROM events").to_arrow_reader(ROWS_PER_RECORD_BATCH)
 
@@ -72,7 +78,7 @@ def _finish(encoding: Future[list[Future[None]]]) -> None:
 
 def run_hash_scan(path: Path) -> int:
     """One `bit_xor(hash(all columns))` over the table, the yardstick of Mirror; returns its rows."""
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with _quiet(path) as connection:
         names = ", ".join(f'"{row[0]}"' for row in connection.sql("DESCRIBE events").fetchall())
         found = connection.sql(f"SELECT count(*), bit_xor(hash({names})) FROM events").fetchall()
     return int(found[0][0])

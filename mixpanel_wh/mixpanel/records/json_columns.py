@@ -152,6 +152,9 @@ def _clean_leaf(value: Any) -> Any:
 
 
 def _parsed(text: str) -> Any:
+    """The value of a JSON text; of a blank one None, since many a table has nothing but '' for it."""
+    if not text.strip():
+        return None
     try:
         return json.loads(text)
     except RecursionError:

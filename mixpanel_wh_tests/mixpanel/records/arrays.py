@@ -221,7 +221,7 @@ ODD_JSON = [
     json.dumps(list(range(254))), json.dumps(list(range(255))), json.dumps(["x"] * 255), json.dumps([0] * 255),
     json.dumps({str(i): i for i in range(254)}), json.dumps({str(i): i for i in range(255)}), json.dumps({"a": [0] * 300}),
     json.dumps({"a": "x" * 9000}), json.dumps(["x" * 9000]), json.dumps("x" * 9000), json.dumps({"a": {"b": "x" * 8190}}),
-    json.dumps({f"k{i}": i for i in range(300)}), '{"a":"1234567890123456789"}', '{"a":0.12345678901234567890}', "tru", '{"a":01}',
+    json.dumps({f"k{i}": i for i in range(300)}), '{"a":"1234567890123456789"}', '{"a":0.12345678901234567890}', "tru", "", " \t", '{"a":01}',
     '{"ip":1,"token":2,"distinct_id":"x","_deleted":true}', '{"x":1,"X":2}', '\ufeff{"a":1}', '{"a":1}x',
 ]  # fmt: skip
 

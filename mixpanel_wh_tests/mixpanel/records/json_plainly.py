@@ -9,7 +9,9 @@ from mixpanel_wh_tests.mixpanel.records.values_plainly import Bad, number
 
 
 def read(text: str) -> Any:
-    """The JSON value of a text as it is sent, before any limit; Bad where it is not JSON."""
+    """The JSON value of a text as it is sent, before any limit; None of a blank one, Bad where it is not JSON."""
+    if not text.strip():
+        return None
     try:
         return _sent(json.loads(text))
     except (ValueError, RecursionError):

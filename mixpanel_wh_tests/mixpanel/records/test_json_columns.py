@@ -71,7 +71,7 @@ def test_a_json_text_becomes_a_value_that_mixpanel_takes(text: str, value: Any) 
     assert value_of(text) == value
 
 
-@pytest.mark.parametrize("text", ["", " ", "[1,]", '{"a":1,}', "nan", "inf", "[1", "{'a':1}", "tru", '{"a":1/*x*/}', "1 2", '"a\nb"'])
+@pytest.mark.parametrize("text", ["[1,]", '{"a":1,}', "nan", "inf", "[1", "{'a':1}", "tru", '{"a":1/*x*/}', "1 2", '"a\nb"'])
 def test_what_is_not_json_rejects_its_row_only(text: str) -> None:
     written = write({"j": ["[1]", text, None]}, json=("j",))
     assert {row: column for row, (column, _) in written.reasons.items()} == {1: "j"}
@@ -164,3 +164,9 @@ def test_spliced_and_rebuilt_texts_mean_the_same() -> None:
     rebuilt = Reader(rules.EVENT).value(text)
     assert rebuilt is not None
     assert value_of(text) == value_of(rebuilt) == value_of(f"\n{text}")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_a_blank_text_is_no_json_and_no_mistake(blank: str) -> None:
+    assert value_of(blank) == "absent"
+    assert members_of(blank) == {}

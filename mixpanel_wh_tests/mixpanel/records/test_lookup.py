@@ -36,7 +36,7 @@ def test_rule_header_names_are_unique() -> None:
         encoder_of(spec, batch_of({"u": ["jane"], "a": [1]}))
 
 
-@pytest.mark.parametrize("text", ["a,b", 'say "hi"', "two\nlines", "cr\rlf\r\n", " padded ", "", "null", "=1+1", "é😀", "\x00\t"])
+@pytest.mark.parametrize("text", ["a,b", 'say "hi"', "two\nlines", "cr\rlf\r\n", "lone\rcr", " padded ", "", "null", "=1+1", "é😀", "\x00\t"])
 def test_rule_text_comes_back_from_csv_as_it_went_in(text: str) -> None:
     assert fields({"a": [text], "b": ["end"]}) == [text, "end"]
     assert write({"_mp_user": [text or "x"], "a": [1]}, sync(LOOKUP)).only == [text or "x", "1"]
