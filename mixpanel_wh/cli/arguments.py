@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 PROJECT_VARIABLE = "MIXPANEL_WH_PROJECT"
@@ -11,7 +12,7 @@ PROJECT_FILE = "mixpanel_wh.yaml"
 EPILOG = f"""\
 The project file is --project FILE, else what {PROJECT_VARIABLE} names, else ./{PROJECT_FILE}.
 
-exit status: 0 well, 1 a run or a check failed, 2 a mistake in the project file or on the command line,
+exit status: 0 well, 1 a run, a check or an audit failed, 2 a mistake in the project file or on the command line,
 70 an error of mixpanel-wh itself, 130 stopped with Ctrl-C"""
 
 
@@ -42,6 +43,16 @@ def _preview(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=positive, default=5, help="how many rows of the table to encode (default 5)")
 
 
+def _audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("syncs", nargs="*", metavar="SYNC", help="the syncs to look at (default: all)")
+    parser.add_argument("--counts", action="store_true", help="compare numbers of records only, which is cheap")
+    parser.add_argument("--from", dest="since", type=day, metavar="DATE", help="events from this day on, in UTC")
+    parser.add_argument(
+        "--to", dest="upto", type=day, metavar="DATE",
+        help="events up to the end of this day (default: the last 7 days of the table, with --counts all of it)",
+    )  # fmt: skip
+
+
 def _sandbox(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=port, default=8787, help="the port to listen on, 0 for a free one (default 8787)"
@@ -67,6 +78,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             "setup-sql", "mixpanel_wh.cli.verbs.setup_sql", "print the SQL that gives the syncs' user what it needs"
         ),
+        Verb("audit", "mixpanel_wh.cli.verbs.audit", "compare tables with what Mixpanel holds of them", _audit),
         Verb("sandbox", "mixpanel_wh.cli.verbs.sandbox", "run a local Mixpanel to send to", _sandbox),
         Verb("schema", "mixpanel_wh.cli.verbs.schema", "print the JSON schema of the project file"),
         Verb("demo", "mixpanel_wh.demo.command", "sync real tables to a local Mixpanel, twice", forwarded=True),
@@ -81,6 +93,14 @@ def positive(text: str) -> int:
     if not number:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
     return number
+
+
+def day(text: str) -> date:
+    """A day, YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a day; write it as 2026-01-31") from None
 
 
 def port(text: str) -> int:

@@ -14,6 +14,7 @@ from mixpanel_wh.mixpanel.project import MixpanelProject
 
 if TYPE_CHECKING:
     from mixpanel_wh.config.project import Project
+    from mixpanel_wh.engine.audit_result import AuditOptions, AuditResult
     from mixpanel_wh.engine.ports import Table, Warehouse
     from mixpanel_wh.engine.result import RunResult
     from mixpanel_wh.engine.run import Preview, Progress, RunOptions
@@ -24,10 +25,11 @@ class Connections:
     """The warehouses and Mixpanel projects of a project file, opened on first use and shared by its syncs.
 
     Sharing matters: one process may hold a DuckDB file open once, and the rate of a destination is one for all syncs.
+    With `observe` nothing is written to a warehouse.
     """
 
-    def __init__(self, project: Project) -> None:
-        self.project = project
+    def __init__(self, project: Project, observe: bool = False) -> None:
+        self.project, self._observe = project, observe
         self._warehouses: dict[str, Warehouse] = {}
         self._refused: dict[str, MixpanelWhError] = {}
         self._mixpanels: dict[tuple[str, str], MixpanelProject] = {}
@@ -44,11 +46,11 @@ class Connections:
         return self._warehouses[spec.warehouse]
 
     def _open(self, spec: SyncSpec) -> Warehouse:
-        from mixpanel_wh.warehouses import open_warehouse
+        from mixpanel_wh.warehouses import observe_warehouse, open_warehouse
 
         chosen = self.project.warehouse_of(spec)
         try:
-            return open_warehouse(chosen.kind, dict(chosen.settings))
+            return (observe_warehouse if self._observe else open_warehouse)(chosen.kind, dict(chosen.settings))
         except MixpanelWhError as error:
             self._refused[spec.warehouse] = error
             raise
@@ -108,6 +110,23 @@ def preview(project: Project, sync: str, rows: int = 5, connections: Connections
         return preview_sync(spec, warehouse, opened.mixpanel(spec), rows)
 
 
+def audit(
+    project: Project,
+    sync: str,
+    options: AuditOptions,
+    on_progress: Callable[[Progress], None] | None = None,
+    connections: Connections | None = None,
+) -> AuditResult:
+    """Compare a sync's table with what Mixpanel holds of it; nothing is written at either end."""
+    from mixpanel_wh.engine.audit import audit_sync
+
+    spec = project.sync(sync)
+    with _opened(project, connections, observe=True) as opened:
+        warehouse = opened.warehouse(spec)
+        verify_columns(spec, warehouse.tables.describe(spec.table))
+        return audit_sync(spec, warehouse, opened.mixpanel(spec), options, on_progress)
+
+
 def verify_columns(spec: SyncSpec, table: Table) -> None:
     """SourceError with every mistake of `catalogue.check_columns`, one a line."""
     from mixpanel_wh.config.catalogue import check_columns
@@ -118,9 +137,9 @@ def verify_columns(spec: SyncSpec, table: Table) -> None:
 
 
 @contextmanager
-def _opened(project: Project, connections: Connections | None) -> Iterator[Connections]:
+def _opened(project: Project, connections: Connections | None, observe: bool = False) -> Iterator[Connections]:
     if connections is not None:
         yield connections
         return
-    with Connections(project) as opened:
+    with Connections(project, observe) as opened:
         yield opened

@@ -57,13 +57,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a table, for backfills and samples: rows whose moment in `column` lies in [since, before), and at most
-    `rows` of them. `since` and `before` are milliseconds since the epoch; None means no such bound."""
+    """A part of a table, for backfills, samples and audits: rows whose moment in `column` lies in [since, before), and
+    at most `rows` of them, of those that the Append window `within` holds. `since` and `before` are milliseconds since
+    the epoch; None means no such bound."""
 
     column: str | None = None
     since: int | None = None
     before: int | None = None
     rows: int | None = None
+    within: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,13 @@ class Tables(Protocol):
 
     def missing_privileges(self, table: TableName) -> list[str]:
         """What the user lacks to read the table: sentences, each with the statement that grants it."""
+
+    def span(self, spec: SyncSpec, column: str) -> tuple[int, int] | None:
+        """The oldest and the newest moment in a column, in milliseconds since the epoch; None where there is none."""
+
+    def values(self, spec: SyncSpec, column: str, part: Part | None, most: int) -> tuple[int, dict[str, int]]:
+        """How many different values a column has in the table or a part of it, and the rows of the most frequent ones,
+        at most `most` of them; NULL is no value."""
 
 
 class Snapshots(Protocol):

@@ -21,6 +21,8 @@ class RunResult:
     A row is counted once, however many records it became (an event whose key fields changed is a tombstone and a
     new event). `records` counts what was sent, `bytes_sent` is the size on the wire after compression,
     `bytes_raw` before it. `status` is `succeeded`, `stopped` (a guard), `failed`, or `preview`.
+    `resumed` says that it finished what an earlier run left, and `resumed_run_id` names that run where its rejections
+    stand under its id.
     """
 
     sync: str
@@ -46,7 +48,13 @@ class RunResult:
     cursor: str | None = None
     fidelity: str = "exact"
     resumed: bool = False
+    resumed_run_id: str | None = None
     rejections: tuple[Rejection, ...] = field(default=(), repr=False)
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The ids under which this run's rejections stand in the state store."""
+        return tuple(one for one in (self.run_id, self.resumed_run_id) if one)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON-ready values; at most a sample of the rejections is in it."""

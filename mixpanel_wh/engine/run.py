@@ -116,7 +116,10 @@ class _Run:
     def _resumed(self, pending: Pending) -> Pending:
         """What is left of a pending run. One that begins anew is this run's own: it finds its rejections again."""
         left = self.steps.resume(pending)
-        return left if left.acknowledged else replace(left, run_id=self.run_id)
+        if not left.acknowledged:
+            return replace(left, run_id=self.run_id)
+        self.tally.resumed_run_id = left.run_id
+        return left
 
     def _sent_apart(self, table: Table, checkpoint: Checkpoint) -> RunResult:
         """Send rows beside the state: whatever was pending stays pending."""

@@ -25,6 +25,7 @@ class Tally:
         self.cursor: str | None = None
         self.table_rows: int | None = None
         self.resumed = False
+        self.resumed_run_id: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -67,6 +68,7 @@ class Tally:
             bytes_sent=sums["bytes_sent"], bytes_raw=sums["bytes_raw"], seconds=round(seconds, 3),
             rows_per_second=round(sums["rows"] / seconds, 1) if seconds else 0.0, cursor=self.cursor,
             table_rows=self.table_rows, fidelity=fidelity(self._spec), resumed=self.resumed,
+            resumed_run_id=self.resumed_run_id,
             rejections=tuple(self.samples),
         )  # fmt: skip
 

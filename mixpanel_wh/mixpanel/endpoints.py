@@ -49,11 +49,12 @@ HOSTS: dict[Purpose, dict[str, str]] = {
 
 
 class Answers(StrEnum):
-    """How an endpoint tells which records failed; `answers` reads each."""
+    """How an endpoint tells which records failed; `answers` reads each. READ: it takes none, and is only read."""
 
     IMPORT = "import"
     PROFILES = "profiles"
     LOOKUP = "lookup"
+    READ = "read"
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,56 @@ ENDPOINTS: dict[RecordType, Endpoint] = {
         timeout=300.0,
     ),
 }
+
+
+class ReadBack(StrEnum):
+    """What can be read back from a project."""
+
+    EVENTS = "events"
+    COUNTS = "counts"
+    PROFILES = "profiles"
+    GROUPS = "groups"
+    LOOKUP_TABLES = "lookup tables"
+
+
+@dataclass(frozen=True)
+class Read:
+    """Where something is read back, and how many requests an hour and a second a project gets for it."""
+
+    endpoint: Endpoint
+    purpose: Purpose
+    an_hour: int
+    a_second: int
+
+
+# Mixpanel's pages "Raw Export API" (60 requests an hour, 3 a second) and "Query API" (60 an hour, 5 at a time).
+_JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
+_QUERY_HOURLY, _QUERY_AT_ONCE = 60, 5
+PROFILES_A_PAGE = 1_000
+
+READS: dict[ReadBack, Read] = {
+    ReadBack.EVENTS: Read(
+        Endpoint("/api/2.0/export", _JSON, Answers.READ, method="GET", query={"time_in_ms": "true"}, timeout=300.0),
+        Purpose.EXPORT, an_hour=60, a_second=3,
+    ),
+    ReadBack.COUNTS: Read(
+        Endpoint("/api/query/segmentation", _JSON, Answers.READ, method="GET", query={"type": "general"}),
+        Purpose.APP, an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
+    ),
+    ReadBack.PROFILES: Read(
+        Endpoint("/api/2.0/engage", _FORM, Answers.READ, method="POST"),
+        Purpose.APP, an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
+    ),
+    ReadBack.GROUPS: Read(
+        Endpoint("/api/app/projects/{project}/data-groups/", _JSON, Answers.READ, method="GET"),
+        Purpose.APP, an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
+    ),
+    ReadBack.LOOKUP_TABLES: Read(
+        Endpoint("/lookup-tables", _JSON, Answers.READ, method="GET"),
+        Purpose.INGESTION, an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
+    ),
+}  # fmt: skip
 
 
 def base_url(purpose: Purpose, region: str, override: str | None = None) -> str:

@@ -1,8 +1,11 @@
 """The open line to a project: everything its syncs share, and a client for each."""
 
+import threading
+
 from mixpanel_wh.engine.errors import ConfigError
 from mixpanel_wh.engine.spec import RecordType, SyncSpec
 from mixpanel_wh.mixpanel.client import Client
+from mixpanel_wh.mixpanel.fetching import Fetcher
 from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.sending import Sender
 from mixpanel_wh.mixpanel.shared import SHARED
@@ -19,6 +22,8 @@ class Line:
         self._wire = Wire(settings.base)
         self._limits = SHARED.opened(settings)
         self._senders: list[Sender] = []
+        self._fetcher: Fetcher | None = None
+        self._lock = threading.Lock()
 
     def client(self, spec: SyncSpec) -> Client:
         """A client for the records of a sync."""
@@ -33,8 +38,16 @@ class Line:
         self._senders.append(sender)
         return Client(target, sender, target.endpoint.gzip or self._settings.gzip_profiles)
 
+    def fetcher(self) -> Fetcher:
+        """What reads from the project; one for all syncs, since Mixpanel counts requests a project."""
+        with self._lock:
+            self._fetcher = self._fetcher or Fetcher(self._settings, StoppableClock())
+            return self._fetcher
+
     def close(self) -> None:
         """End every wait and close every connection."""
+        if self._fetcher:
+            self._fetcher.close()
         for sender in self._senders:
             sender.abort()
         self._wire.close()

@@ -9,11 +9,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mixpanel_wh.engine.errors import ConfigError
 from mixpanel_wh.engine.spec import Identity, SyncSpec
 from mixpanel_wh.mixpanel.endpoints import Purpose, base_url
 from mixpanel_wh.mixpanel.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from mixpanel_wh.engine.audit_result import Reader
     from mixpanel_wh.engine.ports import Destination, Encoder, Table
     from mixpanel_wh.mixpanel.line import Line
 
@@ -66,6 +68,17 @@ class MixpanelProject:
     def destination(self, spec: SyncSpec) -> Destination:
         """What delivers the records of a sync; ConfigError when the settings cannot deliver that record type."""
         return self._opened().client(spec)
+
+    def reader(self, spec: SyncSpec, table: Table) -> Reader:
+        """What reads the records of a sync back, for audits; ConfigError without a service account."""
+        from mixpanel_wh.mixpanel.reading import reader_for
+
+        if not self.settings.service_account:
+            raise ConfigError([
+                f"sync {spec.name}: reading back from Mixpanel needs a service account: set `service_account` and "
+                "`service_secret` of the destination"
+            ])  # fmt: skip
+        return reader_for(spec, table, self.settings.identity, self._opened().fetcher())
 
     def check(self) -> list[str]:
         """What is wrong with the address and the credentials, one sentence each; nothing is written to the project."""

@@ -7,6 +7,8 @@ They come from Mixpanel's pages "Import Events", "User Profiles", "Group Profile
 from dataclasses import dataclass
 
 NAME_LENGTH = 255
+STRING_BYTES = 255
+"""Where Mixpanel cuts the texts of an event, in bytes of UTF-8."""
 LIST_ELEMENTS = 254
 NESTED_KEYS = 254
 NESTED_LEVELS = 3

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from mixpanel_wh.engine.spec import RecordType
-from mixpanel_wh.mixpanel.endpoints import ENDPOINTS, Endpoint, Purpose, base_url, path_of
+from mixpanel_wh.mixpanel.endpoints import ENDPOINTS, Endpoint, Purpose, Read, base_url, path_of
 
 if TYPE_CHECKING:
     from mixpanel_wh.mixpanel.project import ProjectSettings
@@ -53,6 +53,21 @@ def target_for(
         headers=_headers(settings, endpoint, account),
         secrets=tuple(secret for secret in (settings.service_secret, settings.token) if secret),
         lookup_table_id=lookup_table_id,
+    )
+
+
+def target_to_read(settings: ProjectSettings, read: Read) -> Target:
+    """The target from which something is read back, which takes a service account."""
+    base = base_url(read.purpose, settings.region, settings.url)
+    path = read.endpoint.path.replace("{project}", settings.project_id)
+    return Target(
+        endpoint=read.endpoint,
+        url=f"{base}{path}",
+        shown=without_credentials(base) + path,
+        project_id=settings.project_id,
+        by_account=True,
+        headers=_headers(settings, read.endpoint, account=True),
+        secrets=tuple(secret for secret in (settings.service_secret, settings.token) if secret),
     )
 
 

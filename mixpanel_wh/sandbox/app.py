@@ -21,7 +21,8 @@ from mixpanel_wh.sandbox.import_api import post_import
 from mixpanel_wh.sandbox.lookup_api import get_lookup_tables, put_lookup_table
 from mixpanel_wh.sandbox.profile_api import post_engage, post_groups
 from mixpanel_wh.sandbox.project import Project
-from mixpanel_wh.sandbox.query_api import query_engage
+from mixpanel_wh.sandbox.query_api import list_groups, query_engage
+from mixpanel_wh.sandbox.segmentation_api import query_segmentation
 from mixpanel_wh.sandbox.wire import Delivery, Transports
 
 Endpoint = Callable[[Call, Project, Fault | None], Answer]
@@ -36,6 +37,8 @@ _MIXPANEL: list[tuple[str, str, Endpoint]] = [
     ("GET", "/lookup-tables", get_lookup_tables),
     ("PUT", "/lookup-tables/{id:path}", put_lookup_table),
     ("GET", "/api/2.0/export", get_export),
+    ("GET", "/api/app/projects/{project}/data-groups/", list_groups),
+    ("GET", "/api/query/segmentation", query_segmentation),
     ("GET", "/api/query/engage", query_engage),
     ("POST", "/api/query/engage", query_engage),
     ("GET", "/api/2.0/engage", query_engage),

@@ -124,6 +124,21 @@ class EventStore:
         order = " ORDER BY seq DESC" if limit is not None else ""
         return self._lines(f"{_AS_JSON.format(time='time_ms')} WHERE seq IN ({latest}{hidden}){order}", values)
 
+    def by_day(self, wanted: EventFilter, equal: tuple[str, str] | None = None) -> dict[int, int]:
+        """How many visible events there are by the start of their day (UTC, in ms), of those whose property `equal[0]`
+        is the text `equal[1]`."""
+        condition, values = wanted.condition()
+        path = f'$."{equal[0]}"' if equal else None
+        asked = " AND json_extract_string(held, ?) = ?" if equal else ""
+        sql = f"""
+            SELECT time_ms // 86400000 * 86400000 AS day, count(*)
+            FROM (SELECT time_ms, arg_max(deleted, seq) AS hidden, arg_max(properties, seq) AS held
+                  FROM events WHERE {condition} GROUP BY {_SAME_EVENT})
+            WHERE NOT hidden{asked} GROUP BY 1
+        """
+        given = [*values, path, equal[1]] if equal else values
+        return {int(day): int(seen) for day, seen in self._store.rows(sql, given)}
+
     def raw(self, wanted: EventFilter, time_in_ms: bool, limit: int | None = None) -> Iterator[bytes]:
         """Every copy ever sent as JSON lines, as Mixpanel's raw export gives them; times in seconds or ms."""
         condition, values = wanted.condition()

@@ -10,6 +10,7 @@ from mixpanel_wh.sandbox.credentials import require_service_account
 from mixpanel_wh.sandbox.event_store import EventFilter
 from mixpanel_wh.sandbox.faults import Fault
 from mixpanel_wh.sandbox.project import Project
+from mixpanel_wh.sandbox.rates import Streamed
 
 
 def get_export(call: Call, project: Project, fault: Fault | None) -> Answer:
@@ -22,8 +23,11 @@ def get_export(call: Call, project: Project, fault: Fault | None) -> Answer:
         from_ms=day_ms("from_date", call.query.get("from_date")),
         until_ms=day_ms("to_date", call.query.get("to_date"), days=1),
     )
-    project.quotas.exports.take(1, "exports an hour")
-    lines = project.events.raw(wanted, call.query.get("time_in_ms") == "true", _limit(call))
+    limit, quotas = _limit(call), project.quotas
+    quotas.exports_a_second.take(1, "exports a second")
+    quotas.exports.take(1, "exports an hour")
+    quotas.exports_at_once.enter("exports")
+    lines = Streamed(project.events.raw(wanted, call.query.get("time_in_ms") == "true", limit), quotas.exports_at_once)
     return Answer(200, lines, media="text/plain; charset=utf-8")
 
 

@@ -25,7 +25,7 @@ class SandboxOptions:
 
     `port` 0 means a free one. `data` is a DuckDB file, or None for memory. `project_token`, `project_id` and
     `service_account` that are None accept anything non-empty; one that is given must match. `known_group_keys` None
-    accepts every group key. The limits a minute, an hour and a day are None when they are off.
+    accepts every group key. Limits are None when they are off.
     """
 
     port: int = 8787
@@ -39,8 +39,11 @@ class SandboxOptions:
     events_per_minute: int | None = None
     bytes_per_minute: int | None = None
     lookup_replacements_per_day: int | None = rules.LOOKUP_REPLACEMENTS_PER_DAY
-    exports_per_hour: int | None = None
-    queries_per_hour: int | None = None
+    exports_per_hour: int | None = rules.EXPORTS_PER_HOUR
+    exports_per_second: int | None = rules.EXPORTS_PER_SECOND
+    exports_at_once: int | None = rules.EXPORTS_AT_ONCE
+    queries_per_hour: int | None = rules.QUERIES_PER_HOUR
+    queries_at_once: int | None = rules.QUERIES_AT_ONCE
     create_lookup_tables: bool = True
     known_group_keys: frozenset[str] | None = None
     clock: Callable[[], float] = time.time

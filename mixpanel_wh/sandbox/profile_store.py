@@ -51,11 +51,13 @@ class ProfileStore:
         """How many profiles there are by group key; users under ''."""
         return dict(self._store.rows("SELECT group_key, count(*) FROM profiles GROUP BY 1 ORDER BY 1"))
 
-    def page(self, number: int, size: int, ids: list[str] | None = None) -> list[tuple[str, Properties]]:
-        """User profiles in the order of their ids, `size` at a time."""
+    def page(
+        self, number: int, size: int, ids: list[str] | None = None, group_key: str = ""
+    ) -> list[tuple[str, Properties]]:
+        """Profiles of one group key, of users where it is '', in the order of their ids, `size` at a time."""
         wanted = "" if ids is None else " AND list_contains(?, id)"
-        sql = f"SELECT id, properties FROM profiles {_WHOLE}{wanted} ORDER BY id LIMIT ? OFFSET ?"
-        values = [True, *([] if ids is None else [ids]), size, number * size]
+        sql = f"SELECT id, properties FROM profiles WHERE group_key = ?{wanted} ORDER BY id LIMIT ? OFFSET ?"
+        values = [group_key, *([] if ids is None else [ids]), size, number * size]
         return [(id, orjson.loads(text)) for id, text in self._store.rows(sql, values)]
 
     def users(self, limit: int | None = None) -> Iterator[bytes]:

@@ -1,15 +1,17 @@
-"""Rolling windows: how much was taken in the last minute, hour or day, and when there is room again."""
+"""Limits: how much was taken in the last second, minute, hour or day, when there is room again, and how much goes on
+at once."""
 
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mixpanel_wh.sandbox.calls import RefusedCall
 from mixpanel_wh.sandbox.options import SandboxOptions
 
-_MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
+_SECOND, _MINUTE, _HOUR, _DAY = 1.0, 60.0, 3_600.0, 86_400.0
 
 
 class RollingWindow:
@@ -46,20 +48,82 @@ class RollingWindow:
             self._sum -= self._taken.popleft()[1]
 
 
+class Gate:
+    """Lets at most `limit` calls go on at once; no limit when it is None."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._inside = 0
+        self._lock = threading.Lock()
+
+    def enter(self, what: str) -> None:
+        """Counts a call that begins; raises 429 when as many go on already."""
+        with self._lock:
+            if self._limit is not None and self._inside >= self._limit:
+                error = f"rate limit exceeded: at most {self._limit} {what} at once"
+                raise RefusedCall(429, error, {"Retry-After": "1"})
+            self._inside += 1
+
+    def leave(self) -> None:
+        """A call has ended."""
+        with self._lock:
+            self._inside -= 1
+
+    @contextmanager
+    def through(self, what: str) -> Iterator[None]:
+        """The time of one call."""
+        self.enter(what)
+        try:
+            yield
+        finally:
+            self.leave()
+
+
+class Streamed:
+    """An answer that leaves its gate once it was read to its end, or was given up."""
+
+    def __init__(self, parts: Iterable[bytes], gate: Gate) -> None:
+        self._parts, self._gate = iter(parts), gate
+        self._inside = True
+
+    def __iter__(self) -> "Streamed":
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._parts)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Leave the gate."""
+        if self._inside:
+            self._inside = False
+            self._gate.leave()
+
+    def __del__(self) -> None:
+        self.close()
+
+
 @dataclass(frozen=True)
 class Quotas:
-    """The rolling windows of one sandbox."""
+    """The limits of one sandbox."""
 
     events: RollingWindow
     bytes: RollingWindow
     lookup_replacements: RollingWindow
     exports: RollingWindow
+    exports_a_second: RollingWindow
     queries: RollingWindow
+    exports_at_once: Gate
+    queries_at_once: Gate
 
     def clear(self) -> None:
         """Starts every window afresh."""
-        for window in (self.events, self.bytes, self.lookup_replacements, self.exports, self.queries):
-            window.clear()
+        for limit in vars(self).values():
+            if isinstance(limit, RollingWindow):
+                limit.clear()
 
 
 def quotas_of(options: SandboxOptions) -> Quotas:
@@ -69,7 +133,10 @@ def quotas_of(options: SandboxOptions) -> Quotas:
         bytes=RollingWindow(options.bytes_per_minute, _MINUTE, options.clock),
         lookup_replacements=RollingWindow(options.lookup_replacements_per_day, _DAY, options.clock),
         exports=RollingWindow(options.exports_per_hour, _HOUR, options.clock),
+        exports_a_second=RollingWindow(options.exports_per_second, _SECOND, options.clock),
         queries=RollingWindow(options.queries_per_hour, _HOUR, options.clock),
+        exports_at_once=Gate(options.exports_at_once),
+        queries_at_once=Gate(options.queries_at_once),
     )
 
 

@@ -138,6 +138,29 @@ class SqlTables:
         window = Window("after", "upto", rows=0) if appends else None
         return self._selected(self.projection(spec), window)[0]
 
+    def span(self, spec: SyncSpec, column: str) -> tuple[int, int] | None:
+        """The oldest and the newest moment in a column, in milliseconds since the epoch; None where there is none."""
+        projection = self.projection(spec)
+        moment = self.dialect.epoch_ms(self.dialect.quote(column), self.dialect.kind(projection.column(column)))
+        sql = f"SELECT min({moment}), max({moment}) FROM {projection.source}"
+        oldest, newest = self.staging.session.rows(sql, projection.parameters)[0]
+        return None if newest is None else (int(oldest), int(newest))
+
+    def values(self, spec: SyncSpec, column: str, part: Part | None, most: int) -> tuple[int, dict[str, int]]:
+        """How many different values a column has in the table or a part of it, and the rows of the most frequent ones,
+        at most `most` of them; NULL is no value."""
+        projection = self.projection(spec)
+        where, parameters = self._range(projection, part)
+        named = self.dialect.quote(projection.column(column).name)
+        text = f"CAST({named} AS {self.dialect.text_type})"
+        counted = (
+            f"SELECT {text} AS value, count(*) AS n FROM {projection.source} WHERE ({where}) AND {named} IS NOT NULL "
+            "GROUP BY 1"
+        )
+        sql = f"SELECT value, n, count(*) OVER () FROM ({counted}) AS counted ORDER BY n DESC, value LIMIT {int(most)}"
+        found = self.staging.session.rows(sql, parameters)
+        return (int(found[0][2]) if found else 0), {str(value): int(rows) for value, rows, _ in found}
+
     def _counting(self, projection: Projection, window: Window) -> Query:
         if not self._asks_ledger(projection, window):
             where, parameters = self._range(projection, window)
@@ -230,7 +253,9 @@ class SqlTables:
         """The insert times that may hold rows to send, or a part; everything where there is neither."""
         parameters: dict[str, object] = dict(projection.parameters)
         if isinstance(window, Part):
-            return self._moments(projection, window, parameters)
+            held, parameters = self._range(projection, window.within)
+            moments, parameters = self._moments(projection, window, parameters)
+            return (moments if held == "TRUE" else f"({held}) AND {moments}"), parameters
         if window is None or window.upto is None:
             return "TRUE", parameters
         column = self._insert_time(projection)

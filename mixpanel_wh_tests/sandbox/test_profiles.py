@@ -217,3 +217,14 @@ def test_profiles_are_queried_by_their_ids(box: Sandbox) -> None:
     assert [one["$distinct_id"] for one in query(box, distinct_id="bob")["results"]] == ["bob"]
     assert query(box, distinct_ids='["ada","nobody"]')["total"] == 1
     assert "where" in query(box, where="true")["error"]
+
+
+def test_group_profiles_are_queried_by_the_number_of_their_key(box: Sandbox) -> None:
+    group(box, {"$set": {"a": 1}}, key="company")
+    engage(box, {"$set": {"a": 2}})
+    answer = requests.get(f"{box.url}/api/app/projects/1/data-groups/", auth=ACCOUNT, params=PROJECT, timeout=30)
+    [listed] = answer.json()["results"]
+    assert listed["property_name"] == "company"
+    found = query(box, data_group_id=listed["data_group_id"])
+    assert (found["total"], [one["$properties"] for one in found["results"]]) == (1, [{"a": 1}])
+    assert "no group key" in query(box, data_group_id="7")["error"]

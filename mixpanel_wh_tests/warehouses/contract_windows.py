@@ -1,13 +1,14 @@
 """The contract's part on Append: windows of insert times, late and boundary-equal rows, and the ledger of sent ones."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mixpanel_wh.engine import batches
-from mixpanel_wh.engine.ports import Warehouse, Window
+from mixpanel_wh.engine.ports import Part, Warehouse, Window
 from mixpanel_wh.engine.spec import Properties, SyncSpec
-from mixpanel_wh_tests.warehouses.asking import Asked, append_spec, read
+from mixpanel_wh_tests.warehouses.asking import Asked, append_spec, event_spec, read
 from mixpanel_wh_tests.warehouses.ground import Ground
 
 MOMENTS = ("2024-03-01 10:00:00", "2024-03-01 11:00:00.123456", "2024-03-01 12:00:00", "2024-03-01 13:00:00")
@@ -198,3 +199,37 @@ class WindowsContract(Asked):
         words, cursor = self.sent(warehouse, spec, cursor)
         assert words == ["d", "e"]
         assert self.sent(warehouse, spec, cursor) == ([], cursor)
+
+    def test_the_oldest_and_the_newest_moment_of_a_column_are_told_in_milliseconds(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        empty = append_spec(self.visits(ground, []))
+        assert warehouse.tables.span(empty, "at") is None
+        rows: list[tuple[object, ...]] = [(1, "2024-03-01 12:00:00", "a", "b"), (2, None, "a", "b"), (3, "2024-03-01 11:00:00", "a", "b")]
+        spec, hour = event_spec(self.visits(ground, rows)), 3_600_000
+        newest = 1_709_294_400_000
+        assert warehouse.tables.span(spec, "at") == (newest - hour, newest)
+        in_berlin = replace(spec, timezone="Europe/Berlin")
+        assert warehouse.tables.span(in_berlin, "at") == (newest - 2 * hour, newest - hour)
+
+    def test_the_values_of_a_column_are_counted_the_most_frequent_first(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        noon, later = "2024-03-01 12:00:00", "2024-03-02 12:00:00"
+        rows: list[tuple[object, ...]] = [(1, noon, "ann", "b"), (2, noon, "ben", "b"), (3, later, "ben", "b"), (4, later, None, "b")]
+        spec = event_spec(self.visits(ground, rows))
+        assert warehouse.tables.values(spec, "who", None, 10) == (2, {"ben": 2, "ann": 1})
+        assert warehouse.tables.values(spec, "who", None, 1) == (2, {"ben": 2})
+        assert warehouse.tables.values(spec, "who", Part("at", since=1_709_337_600_000), 10) == (1, {"ben": 1})
+        assert warehouse.tables.values(spec, "who", Part("at", before=0), 10) == (0, {})
+
+    def test_a_part_within_a_window_holds_nothing_newer_than_the_window(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        start = datetime(2024, 3, 1, 11, tzinfo=UTC)
+        spec = self.written(ground, [("a", EARLIER), ("b", FIRST), ("c", SECOND), ("d", None)], start_at=start)
+        upto = warehouse.tables.window(self.written(ground, [("a", EARLIER), ("b", FIRST)]), None).upto
+        self.write(ground, ("c", SECOND), ("d", None))
+        part = Part(within=Window(None, upto, 0))
+        assert [row["word"] for row in read(warehouse, spec, part)] == ["b"]
+        assert read(warehouse, spec, replace(part, column="at", before=0)) == []
