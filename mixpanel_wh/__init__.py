@@ -17,6 +17,7 @@ _HOMES = {
     "io_managers": "io_managers",
     "mixpanel_sync": "settings",
     "mixpanel_sync_assets": "decorator",
+    "mixpanel_sync_checks": "own_checks",
     "project_definitions": "assembly",
     "sync_spec": "settings",
 }

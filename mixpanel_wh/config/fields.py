@@ -190,6 +190,10 @@ SYNC_FIELDS = {
     ),
     "partitions": Field(SectionOf(PARTITION_FIELDS, "partitions"), "days or hours that Dagster can send again alone"),
     "after_upstream": Field(FLAG, "Dagster runs the sync whenever the asset that makes its table was updated"),
+    "reconciliation": Field(
+        Parsed(syntax.reconciliation, "a kind of reconciliation", {"enum": ["counts", "content", "off", False]}),
+        "what Dagster's check compares with Mixpanel: counts (default), content (record by record), or off",
+    ),
     "description": Field(text(), "what the asset's page says"),
     "group": Field(Parsed(syntax.group, "a group of assets", {"type": "string"}), "the asset's group in Dagster"),
     "owners": Field(

@@ -17,7 +17,8 @@ from mixpanel_wh.mixpanel.project import ProjectSettings
 AS_THEY_STAND = (
     "user_id", "device_id", "distinct_id", "group_keys", "group_key", "group_id", "lookup_id", "row_key",
     "unset_nulls", "insert_time", "lookback", "timezone", "on_duplicate_key", "max_rejected",
-    "max_deletes", "max_changes", "engine", "schedule", "after_upstream", "description", "group", "owners", "tags",
+    "max_deletes", "max_changes", "engine", "schedule", "after_upstream", "reconciliation",
+    "description", "group", "owners", "tags",
 )  # fmt: skip
 RENAMED = {"time": "time_column", "json": "json_column", "ip": "ip_column", "lookup_table": "lookup_table_id"}
 SENT_OTHERWISE = ("time", "user_id", "device_id", "distinct_id", "group_id", "lookup_id", "json", "ip")

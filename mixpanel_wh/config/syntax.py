@@ -77,6 +77,16 @@ def name(text: str) -> str:
     return text
 
 
+def reconciliation(text: str) -> str:
+    """`counts`, `content` or `off`."""
+    folded = text.strip().casefold()
+    if folded in ("counts", "content"):
+        return folded
+    if folded in OFF:
+        return "off"
+    raise ValueError("write counts, content or off")
+
+
 def moment(text: str) -> datetime:
     """An ISO 8601 date or time; without a zone it is left without one."""
     try:

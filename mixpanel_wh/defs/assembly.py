@@ -11,6 +11,7 @@ from mixpanel_wh.config import Project, load_project
 from mixpanel_wh.defs.assets import MIXPANEL, moved_by_io_manager
 from mixpanel_wh.defs.connections import MixpanelConnections, ProjectConnections
 from mixpanel_wh.defs.io_managers import io_managers
+from mixpanel_wh.defs.own_checks import checks_of
 from mixpanel_wh.defs.resources import MixpanelProjectFile
 from mixpanel_wh.defs.schedules import sync_schedule
 from mixpanel_wh.defs.sensors import change_sensor
@@ -80,6 +81,7 @@ def project_definitions(
             *(moved_by_io_manager(one.sync, one.spec) for one in found),
             *source_specs(found, translator),
         ],
+        asset_checks=[check for one in found for check in checks_of(one.sync, one.spec.key, connections)],
         schedules=schedules(found),
         sensors=sensors(found, connections),
         resources={MIXPANEL: mixpanel, **io_managers(mixpanel)},

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mixpanel_wh.defs.checks import answers_of_run, check_specs
-from mixpanel_wh.defs.connections import MixpanelConnections
+from mixpanel_wh.defs.connections import MixpanelConnections, asset_of
 from mixpanel_wh.defs.io_managers import io_manager_key
 from mixpanel_wh.defs.partitions import is_partitioned
 from mixpanel_wh.defs.relation import Relation
@@ -57,7 +57,7 @@ def hand_over(context: dg.AssetExecutionContext, sync: SyncSpec, config: SyncCon
     What an IO manager cannot express goes through the resource: a dry run, a sample, partitions each with numbers of
     its own, and a look at the check alone.
     """
-    key = next(iter(context.assets_def.keys))
+    key = asset_of(context, sync)
     if not config.materializes or is_partitioned(context) or key not in context.selected_asset_keys:
         connections: MixpanelConnections = getattr(context.resources, MIXPANEL)
         yield from connections.sync(context, sync, config)

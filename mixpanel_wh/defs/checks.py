@@ -1,6 +1,7 @@
-"""The checks that every sync carries: were rows rejected, and which; can the sync reach what it needs.
+"""The checks that a run answers by itself: were rows rejected, and which; are the table and its columns as needed.
 
-A run answers both by itself. Selected alone, without the sync, they look at the last run and at the warehouse.
+Selected alone, without the sync, they look at the last run and at the warehouse. Checks with steps of their own are in
+`own_checks`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,11 +10,11 @@ from typing import Any
 import dagster as dg
 
 from mixpanel_wh.config.catalogue import check_columns
-from mixpanel_wh.defs.metadata import rejection_table
+from mixpanel_wh.defs.metadata import REJECTIONS_SHOWN, rejection_table
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.result import RunResult
 from mixpanel_wh.engine.spec import SyncSpec
-from mixpanel_wh.warehouses.check import check_warehouse
+from mixpanel_wh.warehouses.check import missing_tables
 
 REJECTED_ROWS = "rejected_rows"
 ACCESS = "access"
@@ -26,9 +27,16 @@ def check_specs(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
             REJECTED_ROWS, asset=asset, description="No row of the last run was refused by Mixpanel's rules."
         ),
         dg.AssetCheckSpec(
-            ACCESS, asset=asset, description="The table, its columns and the staging schema are as the sync needs them."
+            ACCESS, asset=asset, description="The table can be read and has the columns that the sync names."
         ),
     ]
+
+
+def run_selection(asset: dg.AssetKey) -> dg.AssetSelection:
+    """The asset with the checks that its own step answers, as schedules and sensors run it: checks with steps of their
+    own have a cost of their own."""
+    answered = (spec.key for spec in check_specs(asset))
+    return dg.AssetSelection.assets(asset).without_checks() | dg.AssetSelection.checks(*answered)
 
 
 def asked(context: dg.AssetExecutionContext, asset: dg.AssetKey, name: str) -> bool:
@@ -56,7 +64,7 @@ def answers_alone(
     if asked(context, asset, REJECTED_ROWS):
         yield _last_rejections(asset, sync, warehouse)
     if asked(context, asset, ACCESS):
-        problems = check_warehouse(warehouse, [sync])
+        problems = missing_tables(warehouse, [sync])
         yield _access(asset, problems or check_columns(sync, warehouse.tables.describe(sync.table)))
 
 
@@ -64,7 +72,10 @@ def _last_rejections(asset: dg.AssetKey, sync: SyncSpec, warehouse: Warehouse) -
     last = warehouse.state.last_result(sync.name)
     if last is None:
         return _rejections(asset, 0, 0, [])
-    sample = warehouse.state.rejections(sync.name, str(last["run_id"]), limit=20) if last["rejected"] else []
+    sample: list[Any] = []
+    if last["rejected"]:  # what a run resumed stands under the id of the run that began it
+        for run_id in filter(None, (last["run_id"], last.get("resumed_run_id"))):
+            sample += warehouse.state.rejections(sync.name, str(run_id), limit=REJECTIONS_SHOWN)
     return _rejections(asset, int(last["rejected"]), int(last["rows_read"]), sample)
 
 
@@ -85,5 +96,5 @@ def _access(asset: dg.AssetKey, problems: list[str]) -> dg.AssetCheckResult:
         passed=not problems,
         asset_key=asset,
         check_name=ACCESS,
-        description="; ".join(problems) or "the sync can read its table and write the staging schema",
+        description="; ".join(problems) or "the sync can read its table and finds its columns",
     )

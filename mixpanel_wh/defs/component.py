@@ -12,6 +12,7 @@ from mixpanel_wh.config import Project, load_project, project_from_values
 from mixpanel_wh.defs.assembly import Translated, schedules, sensors, translated
 from mixpanel_wh.defs.assets import sync_asset
 from mixpanel_wh.defs.connections import Happening, MixpanelConnections, ProjectConnections
+from mixpanel_wh.defs.own_checks import checks_of
 from mixpanel_wh.defs.running import SyncConfig
 from mixpanel_wh.defs.scaffold import SyncsScaffolder
 from mixpanel_wh.defs.schema import section_type, with_environment
@@ -71,12 +72,13 @@ class MixpanelSyncs(dg.Component, dg.Model, dg.Resolvable):
         yield from connections.sync(context, sync, config)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
-        """Assets, schedules and change sensors; no resource, so that several components never collide."""
+        """Assets, checks, schedules and change sensors; no resource, so that several components never collide."""
         project = self.checked(context.path)
         connections = ProjectConnections(project)
         found = list(translated(self._selected(project), connections, self.get_asset_spec))
         return dg.Definitions(
             assets=[self._asset(one, connections) for one in found],
+            asset_checks=[check for one in found for check in checks_of(one.sync, one.spec.key, connections)],
             schedules=schedules(found),
             sensors=sensors(found, connections) if self.change_sensors else [],
         )

@@ -44,10 +44,12 @@ class MixpanelConnections:
         kind = str(settings.pop("type"))
         return open_warehouse(kind, RUN_WAITS.get(kind, {}) | settings)
 
-    def observe_warehouse(self, sync: SyncSpec) -> Warehouse:
-        """The sync's warehouse, open for a look that writes nothing and waits for nobody long."""
+    def observe_warehouse(self, sync: SyncSpec, patient: bool = False) -> Warehouse:
+        """The sync's warehouse, open for a look that writes nothing. It waits for nobody long, unless it is `patient`:
+        a look in a run of its own waits for a file as runs do."""
         settings = dict(self.warehouse_settings(sync))
-        return observe_warehouse(str(settings.pop("type")), settings)
+        kind = str(settings.pop("type"))
+        return observe_warehouse(kind, settings, RUN_WAITS.get(kind, {}) if patient else {})
 
     def open_project(self, sync: SyncSpec) -> MixpanelProject:
         """The Mixpanel project, open."""
@@ -79,7 +81,7 @@ class MixpanelConnections:
             if key in context.selected_asset_keys:
                 yield from self._run(context, sync, key, config or SyncConfig())
             elif any(check.asset_key == key for check in context.selected_asset_check_keys):
-                with self.connected(sync) as (warehouse, _), failures(sync):
+                with failures(sync), closing(self.observe_warehouse(sync, patient=True)) as warehouse:
                     yield from answers_alone(context, key, sync, warehouse)
 
     def _run(

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from mixpanel_wh.engine.audit_result import AuditResult
+from mixpanel_wh.engine.comparison import Difference
 from mixpanel_wh.engine.ports import Table
 from mixpanel_wh.engine.result import Rejection, RunResult
 from mixpanel_wh.engine.run import Preview
@@ -128,6 +130,26 @@ def laid_out(sql: str) -> str:
             parts += [sql[last : found.start()], ",\n       " if found[0] == ", " else "\n"]
             last = found.end()
     return "".join([*parts, sql[last:]])
+
+
+DIFFERENCE_COLUMNS = ("what", "record", "property", "table", "mixpanel")
+
+
+def audit_metadata(found: AuditResult) -> dict[str, Any]:
+    """The numbers of an audit, and a sample of what differs."""
+    names = ("rows", "rejected", "excused", "expected", "held", "missing", "extra", "differing", "share", "since",
+             "before", "total")  # fmt: skip
+    shown = {f"mixpanel/{name}": getattr(found, name) for name in names if getattr(found, name) is not None}
+    shown["mixpanel/compared"] = found.compare
+    return shown | ({"mixpanel/differences": _difference_table(found.differences)} if found.differences else {})
+
+
+def _difference_table(differences: Iterable[Difference]) -> dg.TableMetadataValue:
+    rows = [(one.kind, one.record, one.property_name, one.expected, one.held) for one in differences]
+    shown = [{name: "" if cell is None else cell for name, cell in zip(DIFFERENCE_COLUMNS, row, strict=True)}
+             for row in rows]  # fmt: skip
+    schema = dg.TableSchema([dg.TableColumn(name, type="string") for name in DIFFERENCE_COLUMNS])
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in shown], schema)
 
 
 _TOKEN = re.compile(r'"\$token":"(?:[^"\\]|\\.)*"')

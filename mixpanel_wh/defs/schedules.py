@@ -4,6 +4,7 @@ import re
 
 import dagster as dg
 
+from mixpanel_wh.defs.checks import run_selection
 from mixpanel_wh.engine.spec import SyncSpec
 
 PRESETS = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1"}
@@ -15,7 +16,7 @@ def sync_schedule(sync: SyncSpec, asset: dg.AssetKey) -> dg.ScheduleDefinition |
         return None
     return dg.ScheduleDefinition(
         name=f"{plain_name(asset)}__schedule",
-        target=dg.AssetSelection.assets(asset),
+        target=run_selection(asset),
         cron_schedule=PRESETS.get(sync.schedule, sync.schedule),
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Runs the sync {sync.name}: {sync.schedule}.",

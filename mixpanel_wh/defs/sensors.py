@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from mixpanel_wh.defs.checks import run_selection
 from mixpanel_wh.defs.connections import MixpanelConnections
 from mixpanel_wh.defs.schedules import plain_name
 from mixpanel_wh.engine.errors import MixpanelWhError
@@ -20,7 +21,7 @@ def change_sensor(sync: SyncSpec, asset: dg.AssetKey, connections: MixpanelConne
 
     @dg.sensor(
         name=f"{plain_name(asset)}__change_sensor",
-        target=dg.AssetSelection.assets(asset),
+        target=run_selection(asset),
         minimum_interval_seconds=LOOK_EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=f"Runs the sync {sync.name} when {sync.table} has changed.",

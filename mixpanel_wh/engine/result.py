@@ -51,11 +51,6 @@ class RunResult:
     resumed_run_id: str | None = None
     rejections: tuple[Rejection, ...] = field(default=(), repr=False)
 
-    @property
-    def run_ids(self) -> tuple[str, ...]:
-        """The ids under which this run's rejections stand in the state store."""
-        return tuple(one for one in (self.run_id, self.resumed_run_id) if one)
-
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON-ready values; at most a sample of the rejections is in it."""
         return asdict(self)

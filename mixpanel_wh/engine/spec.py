@@ -141,6 +141,7 @@ class SyncSpec:
     tags: dict[str, str] = field(default_factory=dict)
     partitions: Partitions | None = None
     after_upstream: bool = False
+    reconciliation: str = "counts"
 
     @property
     def id_column(self) -> str | None:

@@ -35,6 +35,6 @@ OBSERVING: dict[str, dict[str, Any]] = {
 """Settings, by kind, that open a warehouse for a look at its state only: nothing is written, nobody is kept out."""
 
 
-def observe_warehouse(kind: str, settings: dict[str, Any]) -> Warehouse:
-    """The same for a look at its state: nothing is written and nothing is waited for long."""
-    return open_warehouse(kind, settings | OBSERVING.get(kind, {}))
+def observe_warehouse(kind: str, settings: dict[str, Any], waits: dict[str, Any] | None = None) -> Warehouse:
+    """The same for a look at its state: nothing is written and nothing is waited for long, unless `waits` says so."""
+    return open_warehouse(kind, settings | OBSERVING.get(kind, {}) | (waits or {}))

@@ -25,6 +25,8 @@ DAGSTERS_OWN = (
     r"ignore:.*Parameter `include_sources`.*",
     # It copies the sensors and schedules of a component with an argument of its own that it calls beta.
     r"ignore:.*Parameter `owners` of initializer.*",
+    # It copies the checks of a component with an argument of its own that it calls beta.
+    r"ignore:.*Parameter `execution_type` of function `AssetsDefinition.__init__`.*",
 )
 """The warnings of Dagster about itself; every other deprecation and beta warning fails a test."""
 

@@ -205,8 +205,9 @@ class WindowsContract(Asked):
     ) -> None:
         empty = append_spec(self.visits(ground, []))
         assert warehouse.tables.span(empty, "at") is None
-        rows: list[tuple[object, ...]] = [(1, "2024-03-01 12:00:00", "a", "b"), (2, None, "a", "b"), (3, "2024-03-01 11:00:00", "a", "b")]
-        spec, hour = event_spec(self.visits(ground, rows)), 3_600_000
+        moments = ("2024-03-01 12:00:00", None, "2024-03-01 11:00:00")
+        spec = event_spec(self.visits(ground, [(n, moment, "a", "b") for n, moment in enumerate(moments)]))
+        hour = 3_600_000
         newest = 1_709_294_400_000
         assert warehouse.tables.span(spec, "at") == (newest - hour, newest)
         in_berlin = replace(spec, timezone="Europe/Berlin")
@@ -216,8 +217,8 @@ class WindowsContract(Asked):
         self, ground: Ground, warehouse: Warehouse
     ) -> None:
         noon, later = "2024-03-01 12:00:00", "2024-03-02 12:00:00"
-        rows: list[tuple[object, ...]] = [(1, noon, "ann", "b"), (2, noon, "ben", "b"), (3, later, "ben", "b"), (4, later, None, "b")]
-        spec = event_spec(self.visits(ground, rows))
+        seen = ((noon, "ann"), (noon, "ben"), (later, "ben"), (later, None))
+        spec = event_spec(self.visits(ground, [(n, at, who, "b") for n, (at, who) in enumerate(seen)]))
         assert warehouse.tables.values(spec, "who", None, 10) == (2, {"ben": 2, "ann": 1})
         assert warehouse.tables.values(spec, "who", None, 1) == (2, {"ben": 2})
         assert warehouse.tables.values(spec, "who", Part("at", since=1_709_337_600_000), 10) == (1, {"ben": 1})
