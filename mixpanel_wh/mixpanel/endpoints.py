@@ -116,10 +116,12 @@ class ReadBack(StrEnum):
 
 @dataclass(frozen=True)
 class Read:
-    """Where something is read back, and how many requests an hour and a second a project gets for it."""
+    """Where something is read back, and how many requests an hour and a second a project gets for it; requests of one
+    `quota` count together."""
 
     endpoint: Endpoint
     purpose: Purpose
+    quota: str
     an_hour: int
     a_second: int
 
@@ -133,23 +135,23 @@ PROFILES_A_PAGE = 1_000
 READS: dict[ReadBack, Read] = {
     ReadBack.EVENTS: Read(
         Endpoint("/api/2.0/export", _JSON, Answers.READ, method="GET", query={"time_in_ms": "true"}, timeout=300.0),
-        Purpose.EXPORT, an_hour=60, a_second=3,
+        Purpose.EXPORT, "export", an_hour=60, a_second=3,
     ),
     ReadBack.COUNTS: Read(
         Endpoint("/api/query/segmentation", _JSON, Answers.READ, method="GET", query={"type": "general"}),
-        Purpose.APP, an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
+        Purpose.APP, "query", an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
     ),
     ReadBack.PROFILES: Read(
         Endpoint("/api/2.0/engage", _FORM, Answers.READ, method="POST"),
-        Purpose.APP, an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
+        Purpose.APP, "query", an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
     ),
     ReadBack.GROUPS: Read(
         Endpoint("/api/app/projects/{project}/data-groups/", _JSON, Answers.READ, method="GET"),
-        Purpose.APP, an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
+        Purpose.APP, "groups", an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
     ),
     ReadBack.LOOKUP_TABLES: Read(
         Endpoint("/lookup-tables", _JSON, Answers.READ, method="GET"),
-        Purpose.INGESTION, an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
+        Purpose.INGESTION, "lookup tables", an_hour=_QUERY_HOURLY, a_second=_QUERY_AT_ONCE,
     ),
 }  # fmt: skip
 

@@ -28,7 +28,7 @@ class Fetcher:
 
     def __init__(self, settings: ProjectSettings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
-        self._paces = {kind: Pace(read.an_hour, read.a_second, clock.now) for kind, read in READS.items()}
+        self._paces = {read.quota: Pace(read.an_hour, read.a_second, clock.now) for read in READS.values()}
         self._session = requests.Session()
         self._session.trust_env = False  # no .netrc: credentials are the project's
         self._reached = False
@@ -94,7 +94,7 @@ class Fetcher:
             return broken(error, target.endpoint.timeout)
 
     def _keep_pace(self, kind: ReadBack, target: Target) -> None:
-        pace = self._paces[kind]
+        pace = self._paces[READS[kind].quota]
         seconds = pace.wait()
         if seconds > LONGEST_WAIT:
             raise DestinationUnavailable(

@@ -38,6 +38,19 @@ def test_the_limits_of_each_endpoint_are_those_of_mixpanels_pages() -> None:
     assert (query.an_hour, query.a_second, query.endpoint.path) == (60, 5, "/api/2.0/engage")
 
 
+def test_counts_and_profiles_use_up_one_quota_and_exports_another() -> None:
+    assert READS[ReadBack.COUNTS].quota == READS[ReadBack.PROFILES].quota != READS[ReadBack.EVENTS].quota
+    answers = [Response(content={"results": []}) for _ in range(61)]
+    with scripted(*answers) as server:
+        one = fetcher(server)
+        for number in range(60):
+            one.json(ReadBack.COUNTS if number % 2 else ReadBack.PROFILES)
+        with pytest.raises(DestinationUnavailable, match="60 requests an hour"):
+            one.json(ReadBack.COUNTS)
+        assert list(one.lines(ReadBack.EVENTS, {}))
+        one.close()
+
+
 def test_no_more_requests_start_in_a_second_or_an_hour_than_allowed() -> None:
     clock = PretendClock()
     pace = Pace(5, 2, clock.now)
