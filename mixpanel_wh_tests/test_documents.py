@@ -34,7 +34,8 @@ def test_every_piece_of_python_in_the_documents_makes_definitions(
     monkeypatch.chdir(tmp_path)
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "shop.yaml").write_text(examples("yaml", "version: 1")[0].values[0])
+    for name in ("shop.yaml", "mixpanel_wh.yaml"):
+        (tmp_path / name).write_text(examples("yaml", "version: 1")[0].values[0])
     names: dict[str, Any] = {"__name__": "example", "my_definitions": dg.Definitions()}
     exec(code, names)
     assert list(names["defs"].resolve_all_asset_specs())
