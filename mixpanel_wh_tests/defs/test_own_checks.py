@@ -1,5 +1,8 @@
 """Checks with steps of their own: reconciliation, the age of the snapshot, and the staging schema."""
 
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,6 +154,24 @@ def test_a_reconciliation_writes_nothing_and_needs_no_write_access(
     with duckdb.connect(str(air), read_only=True), duckdb.connect(str(air), read_only=True):
         assert look("planes", compare="content").passed
     assert air.read_bytes() == before
+
+
+def test_a_reconciliation_waits_for_a_run_that_holds_the_file(
+    defs: dg.Definitions, instance: dg.DagsterInstance, look: Look, air: Path
+) -> None:
+    run(defs, instance, key("planes"))
+    hold = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(air)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdin
+        assert other.stdout
+        assert other.stdout.readline() == b"held\n"
+        letting_go = threading.Timer(1.5, other.stdin.close)  # longer than a look in passing waits
+        letting_go.start()
+        found = look("planes")
+        letting_go.join()
+    assert found.passed, found.description
 
 
 def test_reconciliation_can_be_switched_off_and_is_not_there_without_a_service_account(project_file: Path) -> None:
