@@ -8,6 +8,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mixpanel_wh.engine.audit import audit_sync
+from mixpanel_wh.engine.audit_result import AuditOptions, Compare
 from mixpanel_wh.engine.spec import Mode
 from mixpanel_wh.mixpanel.project import MixpanelProject
 from mixpanel_wh.sandbox import Sandbox
@@ -67,6 +69,9 @@ def test_a_sandbox_holds_what_the_table_says_run_after_run(
             ground.run("UPDATE visits SET label = NULL, who = 'somebody' WHERE id = 'v9'")
             ground.run("DELETE FROM visits WHERE id IN ('v2', 'v50')")
         synced(way.spec, warehouse, project)
+        for compare in Compare:
+            found = audit_sync(way.spec, warehouse, project, AuditOptions(compare))
+            assert found.agrees is (mode is not Mode.ONE_TIME or found.record == "lookup"), found.sentence
     assert way.held(url) == way.wanted(first if mode is Mode.ONE_TIME else table_rows(ground))
 
 
