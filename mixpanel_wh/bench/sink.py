@@ -4,6 +4,7 @@ It knows nothing of events and decompresses nothing, so that it is never the bot
 """
 
 import multiprocessing
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -56,7 +57,16 @@ def _serve_connection(connection: socket.socket) -> None:
             held = b""
 
 
+def _end_with_the_bench() -> None:
+    """A bench that is killed cannot end its sink."""
+    bench = multiprocessing.parent_process()
+    if bench:
+        bench.join()
+        os._exit(0)
+
+
 def _serve(ready: Connection) -> None:
+    threading.Thread(target=_end_with_the_bench, daemon=True).start()
     with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
         ready.send(server.getsockname()[1])
         while True:
