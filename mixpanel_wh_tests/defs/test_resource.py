@@ -92,6 +92,24 @@ def test_a_resource_without_a_warehouse_says_what_to_write(box: Box, instance: d
     assert "warehouse=" in sentence(result)
 
 
+def test_a_variable_inside_the_warehouse_is_looked_up_when_it_is_used(
+    monkeypatch: pytest.MonkeyPatch, air: Path, box: Box, instance: dg.DagsterInstance
+) -> None:
+    warehouse = {"type": "duckdb", "path": dg.EnvVar("AIR_PATH"), "lock_timeout": dg.EnvVar.int("AIR_SECONDS")}
+    mixpanel = MixpanelResource(project_id="1", token="the-token", url=box.url, warehouse=warehouse)
+    assert mixpanel.warehouse["path"] == "${AIR_PATH}"
+    defs = dg.Definitions([both], resources={"mixpanel": mixpanel})
+    assert "the environment variable AIR_PATH is not set" in sentence(run(defs, instance, key("planes")))
+    monkeypatch.setenv("AIR_PATH", str(air))
+    monkeypatch.setenv("AIR_SECONDS", "30")
+    assert run(defs, instance, key("planes")).success
+
+
+def test_dagster_is_told_which_fields_hold_secrets() -> None:
+    fields = MixpanelResource.to_config_schema().as_field().config_type.fields  # type: ignore[attr-defined]
+    assert {name for name, one in fields.items() if one.is_secret} == {"token", "service_secret", "warehouse"}
+
+
 def test_secrets_come_from_the_environment_and_are_not_shown(
     monkeypatch: pytest.MonkeyPatch, air: Path, box: Box, instance: dg.DagsterInstance
 ) -> None:
