@@ -113,25 +113,6 @@ def rejection_table(rejections: Iterable[Rejection | dict[str, Any]]) -> dg.Tabl
     return dg.MetadataValue.table(records, schema)
 
 
-def sql_block(sql: str) -> dg.MarkdownMetadataValue:
-    """A statement to read: each part of its outer select list, and each clause, in a line of its own."""
-    return dg.MetadataValue.md(f"```sql\n{laid_out(sql)}\n```")
-
-
-_SPLIT = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|[()]|, | (?=FROM |WHERE |LEFT JOIN )""")
-
-
-def laid_out(sql: str) -> str:
-    """The statement with line breaks outside of all brackets and quotes."""
-    depth, parts, last = 0, [], 0
-    for found in _SPLIT.finditer(sql):
-        depth += {"(": 1, ")": -1}.get(found[0], 0)
-        if not depth and found[0] in (", ", " "):
-            parts += [sql[last : found.start()], ",\n       " if found[0] == ", " else "\n"]
-            last = found.end()
-    return "".join([*parts, sql[last:]])
-
-
 DIFFERENCE_COLUMNS = ("what", "record", "property", "table", "mixpanel")
 
 

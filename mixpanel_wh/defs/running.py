@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from mixpanel_wh.config.wiring import verify_columns
-from mixpanel_wh.defs.metadata import run_metadata, sql_block
+from mixpanel_wh.defs.metadata import run_metadata
 from mixpanel_wh.engine.errors import MixpanelWhError
 from mixpanel_wh.engine.ports import Mixpanel, Part, Table, Warehouse
 from mixpanel_wh.engine.result import RunResult
@@ -57,23 +57,19 @@ class SyncConfig(dg.Config):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did, the table it read, how many rows that has (None for a view, which would be a scan), the statement
-    that selects what is sent, and the Mixpanel project it went to."""
+    """What a run did, the table it read, how many rows that has (None for a view, which would be a scan), and the
+    Mixpanel project it sent to."""
 
     result: RunResult
     table: Table
     table_rows: int | None
-    statement: str
     project: ProjectSettings
 
     def metadata(self, sync: SyncSpec) -> dict[str, Any]:
         """What the materialization shows."""
         counted = {} if self.table_rows is None else {"dagster/row_count": self.table_rows}
-        shown = {
-            "mixpanel/project": dg.MetadataValue.url(project_page(self.project)),
-            "mixpanel/sql": sql_block(self.statement),
-        }
-        return run_metadata(sync, self.result, self.table) | counted | shown
+        link = {"mixpanel/project": dg.MetadataValue.url(project_page(self.project))}
+        return run_metadata(sync, self.result, self.table) | counted | link
 
 
 @dataclass
@@ -141,9 +137,8 @@ def move(
         table = verified(sync, warehouse)
         result = run_sync(sync, warehouse, mixpanel, options, ProgressLog(log))
         rows = None if table.is_view else warehouse.tables.count(sync)
-        statement = warehouse.tables.statement(sync)
     log.info(result_line(result))
-    return Outcome(result, table, rows, statement, mixpanel.settings)
+    return Outcome(result, table, rows, mixpanel.settings)
 
 
 def look(sync: SyncSpec, warehouse: Warehouse, mixpanel: Mixpanel, rows: int | None = None) -> Preview:

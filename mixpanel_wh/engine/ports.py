@@ -146,9 +146,6 @@ class Tables(Protocol):
     ) -> Iterator[pa.RecordBatch]:
         """Stream the table (or a window or a part of it, or its first `sample` rows), control columns in front."""
 
-    def statement(self, spec: SyncSpec) -> str:
-        """The statement that selects what a sync sends, for a person to read; no value of a row stands in it."""
-
     def fingerprint(self, spec: SyncSpec) -> str:
         """A 128-bit content hash of what would be sent, independent of row order, stable between releases."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.errors import DuplicateKeys, SourceError
 from mixpanel_wh.engine.ports import Part, Table, Window
-from mixpanel_wh.engine.spec import Mode, SyncSpec, TableName
+from mixpanel_wh.engine.spec import SyncSpec, TableName
 from mixpanel_wh.warehouses.catalogue import Catalogue
 from mixpanel_wh.warehouses.dialect import Dialect
 from mixpanel_wh.warehouses.projection import Projection
@@ -131,12 +131,6 @@ class SqlTables:
         limit = f" LIMIT {int(sample)}" if sample is not None else ""
         sql, parameters = self._selected(self.projection(spec), window, limit)
         yield from self.staging.session.stream(sql, parameters, plain=" OVER (" not in sql)
-
-    def statement(self, spec: SyncSpec) -> str:
-        """The statement that selects what a sync sends: of all rows, or of an Append window between two parameters."""
-        appends = spec.mode is Mode.APPEND and spec.insert_time
-        window = Window("after", "upto", rows=0) if appends else None
-        return self._selected(self.projection(spec), window)[0]
 
     def span(self, spec: SyncSpec, column: str) -> tuple[int, int] | None:
         """The oldest and the newest moment in a column, in milliseconds since the epoch; None where there is none."""

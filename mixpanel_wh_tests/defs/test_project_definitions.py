@@ -67,17 +67,6 @@ def test_materializing_a_sync_sends_its_rows(defs: dg.Definitions, box: Box, ins
     assert numbers["dagster/row_count"] == 7
 
 
-def test_a_run_shows_the_statement_that_selects_what_is_sent(
-    defs: dg.Definitions, instance: dg.DagsterInstance
-) -> None:
-    planes = metadata(run(defs, instance, key("planes")), key("planes"))["mixpanel/sql"]
-    assert planes.startswith("```sql\nSELECT ")
-    assert '"seats"\nFROM "main"."planes"' in planes
-    arrivals = metadata(run(defs, instance, key("arrivals")), key("arrivals"))["mixpanel/sql"]
-    assert "\nWHERE " in arrivals
-    assert "getvariable('mp_upto')" in arrivals
-
-
 def test_all_syncs_of_a_project_run_in_one_job(defs: dg.Definitions, box: Box, instance: dg.DagsterInstance) -> None:
     names = ("flights", "arrivals", "planes", "airports", "opening")
     assert run(defs, instance, *map(key, names)).success
