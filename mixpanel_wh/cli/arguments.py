@@ -41,6 +41,7 @@ def _run(parser: argparse.ArgumentParser) -> None:
 def _preview(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sync", metavar="SYNC", help="the sync to look at")
     parser.add_argument("--rows", type=positive, default=5, help="how many rows of the table to encode (default 5)")
+    parser.add_argument("--sql", action="store_true", help="print the statement that selects the rows as well")
 
 
 def _audit(parser: argparse.ArgumentParser) -> None:

@@ -71,6 +71,11 @@ def column_schema(table: Table) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(column.name, type=column.type) for column in table.columns])
 
 
+def statement(sql: str) -> dg.MarkdownMetadataValue:
+    """SQL as a block that the UI shows in a window of its own."""
+    return dg.MetadataValue.md(f"```sql\n{sql}\n```")
+
+
 def run_metadata(sync: SyncSpec, result: RunResult, table: Table | None = None) -> dict[str, Any]:
     """The numbers of one run, the same keys whatever happened; lag only where the cursor is a time."""
     shown: dict[str, Any] = {f"mixpanel/{name}": getattr(result, name) for name in COUNTS}
@@ -144,5 +149,6 @@ def preview_metadata(preview: Preview) -> dict[str, Any]:
         "mixpanel/records_shown": len(preview.lines),
         "mixpanel/rejected_shown": len(preview.rejections),
         "mixpanel/records": dg.MetadataValue.md(f"```json\n{lines}\n```"),
+        "mixpanel/sql": statement(preview.sql),
     }
     return shown | ({"mixpanel/rejected_rows": rejection_table(preview.rejections)} if preview.rejections else {})

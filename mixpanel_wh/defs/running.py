@@ -11,12 +11,12 @@ import dagster as dg
 from pydantic import Field
 
 from mixpanel_wh.config.wiring import verify_columns
-from mixpanel_wh.defs.metadata import run_metadata
+from mixpanel_wh.defs.metadata import run_metadata, statement
 from mixpanel_wh.engine.errors import MixpanelWhError
-from mixpanel_wh.engine.ports import Mixpanel, Part, Table, Warehouse
+from mixpanel_wh.engine.ports import Mixpanel, Part, Table, Warehouse, Window
 from mixpanel_wh.engine.result import RunResult
 from mixpanel_wh.engine.run import Preview, Progress, RunOptions, preview_sync, run_sync
-from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.engine.spec import Mode, SyncSpec
 from mixpanel_wh.mixpanel.endpoints import Purpose, base_url
 from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings
 
@@ -57,19 +57,21 @@ class SyncConfig(dg.Config):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did, the table it read, how many rows that has (None for a view, which would be a scan), and the
-    Mixpanel project it sent to."""
+    """What a run did, the table it read, how many rows that has (None for a view, which would be a scan), the Mixpanel
+    project it sent to, and the statement that selected the rows."""
 
     result: RunResult
     table: Table
     table_rows: int | None
     project: ProjectSettings
+    sql: str
 
     def metadata(self, sync: SyncSpec) -> dict[str, Any]:
         """What the materialization shows."""
         counted = {} if self.table_rows is None else {"dagster/row_count": self.table_rows}
         link = {"mixpanel/project": dg.MetadataValue.url(project_page(self.project))}
-        return run_metadata(sync, self.result, self.table) | counted | link
+        shown = {"mixpanel/sql": statement(self.sql)}
+        return run_metadata(sync, self.result, self.table) | counted | link | shown
 
 
 @dataclass
@@ -135,10 +137,18 @@ def move(
     """Run a sync, logging its progress; raises Failure, without retries, when it cannot be finished."""
     with failures(sync):
         table = verified(sync, warehouse)
+        cursor = warehouse.state.load(sync.name).checkpoint.cursor
         result = run_sync(sync, warehouse, mixpanel, options, ProgressLog(log))
         rows = None if table.is_view else warehouse.tables.count(sync)
+        since = None if options.full_resync else cursor
+        sql = warehouse.tables.explain(sync, options.part or window_of(sync, since, result.cursor))
     log.info(result_line(result))
-    return Outcome(result, table, rows, mixpanel.settings)
+    return Outcome(result, table, rows, mixpanel.settings, sql)
+
+
+def window_of(sync: SyncSpec, after: str | None, upto: str | None) -> Window | None:
+    """The window of insert times that a run of Append read; None for the other modes, which look at the table."""
+    return Window(after, upto, rows=0) if sync.mode is Mode.APPEND else None
 
 
 def look(sync: SyncSpec, warehouse: Warehouse, mixpanel: Mixpanel, rows: int | None = None) -> Preview:

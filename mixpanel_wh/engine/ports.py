@@ -146,6 +146,9 @@ class Tables(Protocol):
     ) -> Iterator[pa.RecordBatch]:
         """Stream the table (or a window or a part of it, or its first `sample` rows), control columns in front."""
 
+    def explain(self, spec: SyncSpec, window: Window | Part | None = None) -> str:
+        """The statement by which `read` selects rows, for a person to read, after the values of its parameters."""
+
     def fingerprint(self, spec: SyncSpec) -> str:
         """A 128-bit content hash of what would be sent, independent of row order, stable between releases."""
 

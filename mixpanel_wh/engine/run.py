@@ -266,12 +266,14 @@ class _Run:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would send of the first rows: the record lines, and the rejections among those rows."""
+    """What a run would send of the first rows: the record lines, the rejections among those rows, and the statement
+    that selects them."""
 
     sync: str
     framing_prefix: str
     lines: tuple[str, ...]
     rejections: tuple[dict[str, Any], ...]
+    sql: str = ""
 
 
 def preview_sync(spec: SyncSpec, warehouse: Warehouse, mixpanel: Mixpanel, rows: int = 5) -> Preview:
@@ -284,4 +286,5 @@ def preview_sync(spec: SyncSpec, warehouse: Warehouse, mixpanel: Mixpanel, rows:
         encoded = encoder.encode(batch)
         lines += [line for line in encoded.lines.to_pylist() if line]
         rejections += encoded.rejected.to_pylist() if encoded.rejected is not None else []
-    return Preview(spec.name, encoder.framing.prefix.decode(), tuple(lines), tuple(rejections))
+    return Preview(spec.name, encoder.framing.prefix.decode(), tuple(lines), tuple(rejections),
+                   warehouse.tables.explain(spec))  # fmt: skip

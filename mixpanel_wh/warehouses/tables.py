@@ -12,6 +12,7 @@ from mixpanel_wh.engine.ports import Part, Table, Window
 from mixpanel_wh.engine.spec import SyncSpec, TableName
 from mixpanel_wh.warehouses.catalogue import Catalogue
 from mixpanel_wh.warehouses.dialect import Dialect
+from mixpanel_wh.warehouses.printing import as_comments, laid_out
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.staging import Staging
 
@@ -154,6 +155,12 @@ class SqlTables:
         sql = f"SELECT value, n, count(*) OVER () FROM ({counted}) AS counted ORDER BY n DESC, value LIMIT {int(most)}"
         found = self.staging.session.rows(sql, parameters)
         return (int(found[0][2]) if found else 0), {str(value): int(rows) for value, rows, _ in found}
+
+    def explain(self, spec: SyncSpec, window: Window | Part | None = None) -> str:
+        """The statement that selects the rows of the table, a window or a part of it, laid out, after the values of its
+        parameters: names and bounds that stand in the sync, never a secret."""
+        sql, parameters = self._selected(self.projection(spec), window)
+        return as_comments({name: value for name, value in parameters.items() if value is not None}) + laid_out(sql)
 
     def _counting(self, projection: Projection, window: Window) -> Query:
         if not self._asks_ledger(projection, window):

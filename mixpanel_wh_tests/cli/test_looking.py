@@ -28,6 +28,12 @@ def test_preview_shows_records_as_they_would_be_sent_without_the_token(
     assert requests.get(f"{box.url}/sandbox/summary", timeout=30).json()["requests"] == 0
 
 
+def test_preview_shows_the_statement_on_demand(folder: Path, command: Command) -> None:
+    shown = command("preview", "flights", "--sql").out
+    assert shown.startswith("-- event = Flight\n")
+    assert 'FROM "main"."flights" WHERE TRUE' in shown
+
+
 def test_preview_of_a_lookup_table_begins_with_its_header(folder: Path, command: Command) -> None:
     assert command("preview", "airports", "--rows", "1").out.splitlines() == ["faa,name", "P0,Port 0"]
     shown = command("preview", "airports", "--rows", "1", "--json").json

@@ -103,6 +103,15 @@ def test_the_lag_of_an_append_sync_is_told_while_its_cursor_stands(
         assert numbers["mixpanel/cursor"].startswith("2024-01-11 04:00:00")
 
 
+def test_the_statement_of_a_run_is_shown_with_its_bounds(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    flights, arrivals = (metadata(run(defs, instance, key(name)), key(name))["mixpanel/sql"] for name in ("flights", "arrivals"))
+    assert flights.startswith("```sql\n-- event = Flight\n-- timezone = UTC\nSELECT ")
+    assert '\nFROM "main"."flights"\nWHERE TRUE\n```' in flights
+    assert "-- upto = 2024-01-11 04:00:00" in arrivals
+    assert "-- after" not in arrivals
+    assert "-- after = 2024-01-11" in metadata(run(defs, instance, key("arrivals")), key("arrivals"))["mixpanel/sql"]
+
+
 def test_rejected_rows_are_a_warning_with_a_sample(
     defs: dg.Definitions, air: Path, instance: dg.DagsterInstance
 ) -> None:

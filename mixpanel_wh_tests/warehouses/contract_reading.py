@@ -238,6 +238,15 @@ class ReadingContract(Asked):
         assert "not unique" in marked["a"]
         assert "not unique" in marked["b"]
 
+    def test_the_statement_behind_a_read_is_shown_and_runs_as_it_is_shown(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        spec = user_spec(self.people(ground, [("a", "it's, (1)", 1)]))
+        shown = warehouse.tables.explain(spec)
+        assert "\nFROM " in shown
+        statement = "\n".join(line for line in shown.splitlines() if not line.startswith("-- "))
+        assert " ".join(statement.split()).startswith("SELECT ")
+
     def test_a_fingerprint_is_of_the_content_alone(self, ground: Ground, warehouse: Warehouse) -> None:
         rows: list[tuple[object, ...]] = [("a", "Ann", 1), ("b", "Bob", None)]
         spec = lookup_spec(self.people(ground, rows))

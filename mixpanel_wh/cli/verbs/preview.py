@@ -23,8 +23,11 @@ def execute(options: Namespace) -> int:
     if options.json:
         records = [record for line in lines for record in values(line)]
         shown = {"sync": found.sync, "records": records, "rejections": list(found.rejections)}
-        print_json(shown | ({"header": header} if header else {}))
+        statement = {"sql": found.sql} if options.sql else {}
+        print_json(shown | ({"header": header} if header else {}) | statement)
         return 0
+    if options.sql:
+        print(found.sql, end="\n\n")
     for line in [header, *lines] if header else lines:
         print(line)
     _tell_rejections(found.rejections)
