@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery, running_bigquery
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres, running_postgres
 
 HERE = Path(__file__).parent
@@ -39,6 +40,13 @@ def clean_environment() -> Iterator[None]:
 def postgres() -> Iterator[RunningPostgres]:
     """A Postgres server for all tests; each makes a schema of its own in it."""
     with running_postgres() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bigquery() -> Iterator[RunningBigQuery]:
+    """A server that stands in for BigQuery; each test makes datasets of its own in it."""
+    with running_bigquery() as running:
         yield running
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mixpanel_wh.engine.ports import Warehouse
 
 WAREHOUSES: dict[str, str] = {
+    "bigquery": "mixpanel_wh.warehouses.bigquery",
     "duckdb": "mixpanel_wh.warehouses.duckdb",
     "postgres": "mixpanel_wh.warehouses.postgres",
 }

@@ -1,0 +1,132 @@
+"""What BigQuery says of its own tables, over its API: nothing is scanned, and nothing is billed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from google.api_core import exceptions as google
+from google.cloud import bigquery
+
+from mixpanel_wh.engine.errors import SourceError
+from mixpanel_wh.engine.ports import Column, Table
+from mixpanel_wh.engine.spec import TableName
+from mixpanel_wh.warehouses.bigquery.dialect import BigQueryDialect
+from mixpanel_wh.warehouses.bigquery.partitions import PSEUDO, PSEUDO_COLUMNS, partitioning
+from mixpanel_wh.warehouses.bigquery.session import STANDARD, BigQuerySession
+from mixpanel_wh.warehouses.bigquery.trouble import denied, explaining, message_of
+
+VIEWS = ("VIEW", "MATERIALIZED_VIEW")
+KEPT = ("TABLE", "SNAPSHOT", "CLONE")  # whose rows BigQuery holds itself, and counts
+
+
+def type_text(field: bigquery.SchemaField) -> str:
+    """A column's type as GoogleSQL writes it."""
+    name = STANDARD.get(field.field_type, field.field_type)
+    if name == "STRUCT":
+        name = f"STRUCT<{', '.join(f'{one.name} {type_text(one)}' for one in field.fields)}>"
+    elif name == "RANGE" and field.range_element_type is not None:
+        name = f"RANGE<{field.range_element_type.element_type}>"
+    elif field.precision is not None:
+        name += f"({', '.join(str(part) for part in (field.precision, field.scale) if part is not None)})"
+    elif field.max_length is not None:
+        name += f"({field.max_length})"
+    return f"ARRAY<{name}>" if field.mode == "REPEATED" else name
+
+
+@dataclass
+class BigQueryCatalogue:
+    """`catalogue.Catalogue` from table metadata."""
+
+    session: BigQuerySession
+    dialect: BigQueryDialect
+
+    def whole(self, table: TableName) -> str:
+        """The name with its project and dataset."""
+        jobs = self.session.jobs
+        if len(table.parts) == 1 and jobs.dataset is None:
+            raise SourceError(f"{table} is named without its dataset: write dataset.table, or set dataset of the warehouse")
+        usual = (jobs.dataset or "").split(".")
+        return ".".join([*(usual if len(table.parts) == 1 else [jobs.place.project][len(table.parts) - 2 :]), *table.parts])
+
+    def found(self, table: TableName) -> bigquery.Table:
+        """The metadata; SourceError when there is no such table."""
+        with explaining(self.session.jobs.place):
+            try:
+                found = self.session.jobs.client.get_table(self.whole(table))
+                self.session.jobs.location = self.session.jobs.location or found.location
+                return found
+            except google.NotFound:
+                raise SourceError(f"there is no table {table} in the warehouse{self._nearest(table)}") from None
+
+    def describe(self, table: TableName) -> Table:
+        """Columns and kind; of a table partitioned by ingestion, its pseudo-columns too."""
+        found = self.found(table)
+        columns = [Column(field.name, type_text(field)) for field in found.schema]
+        parted = partitioning(found) if found.table_type in KEPT else None
+        if parted is not None and parted.column == PSEUDO:
+            columns += [Column(name, type) for name, type in PSEUDO_COLUMNS.items()]
+        rows = int(found.num_rows) if found.table_type in KEPT and found.num_rows is not None else None
+        return Table(table, tuple(columns), is_view=found.table_type in VIEWS, rows=rows)
+
+    def _nearest(self, table: TableName) -> str:
+        dataset = self.whole(table).rpartition(".")[0]
+        try:
+            names = sorted(one.table_id for one in self.session.jobs.client.list_tables(dataset))
+        except google.GoogleAPICallError:
+            return f": there is no dataset {dataset}, or the account may not see it"
+        close = get_close_matches(table.parts[-1], names, n=1)
+        return f"; did you mean {close[0]}?" if close else f": {dataset} holds {', '.join(names[:8]) or 'no table'}"
+
+    def change_token(self, table: TableName) -> str:
+        """Counters and times of the table, or of the tables that a view reads, which a dry run names."""
+        found = self.found(table)
+        told = [_moved(found)]
+        if found.table_type not in KEPT:
+            told += self._sources(table)
+        return hashlib.md5(repr(told).encode(), usedforsecurity=False).hexdigest()
+
+    def _sources(self, table: TableName) -> list[str]:
+        """What tells of changes below a view; of tables that BigQuery does not hold, what they hold."""
+        source = ".".join(self.dialect.quote(part) for part in table.parts)
+        names = self.session.jobs.dry(f"SELECT * FROM {source}").referenced_tables
+        with explaining(self.session.jobs.place):
+            tables = [self.session.jobs.client.get_table(name) for name in names]
+        kept = [one for one in tables if one.table_type in KEPT]
+        outside = [one for one in tables if one.table_type not in (*KEPT, *VIEWS)]
+        if not kept or outside:
+            value = "BIT_XOR(FARM_FINGERPRINT(TO_JSON_STRING(t)))"
+            return [str(self.session.rows(f"SELECT count(*), {value} FROM {source} AS t")[0])]
+        return sorted(_moved(one) for one in tables)
+
+    def missing_privileges(self, table: TableName) -> list[str]:
+        """What the account lacks to read the table; nothing for a table that is not there. A dry run needs what the
+        real run needs."""
+        jobs, source = self.session.jobs, ".".join(self.dialect.quote(part) for part in table.parts)
+        with explaining(jobs.place):
+            try:
+                jobs.client.get_table(self.whole(table))
+                jobs.client.query(f"SELECT * FROM {source}", bigquery.QueryJobConfig(
+                    dry_run=True, use_query_cache=False, default_dataset=jobs.dataset))  # fmt: skip
+            except google.NotFound:
+                return []
+            except google.Forbidden as error:
+                return [str(denied(message_of(error), jobs.place))]
+            except google.BadRequest:
+                return []  # a table that demands a filter, or that has a fault of its own: describing it will tell
+        return []
+
+    def is_unique(self, table: TableName, columns: Sequence[str]) -> bool:
+        """Never: BigQuery's primary keys are a promise of the table's owner, which nobody enforces."""
+        return False
+
+
+def _moved(table: bigquery.Table) -> str:
+    """What differs whenever the table may have changed."""
+    buffer = table.streaming_buffer
+    waiting = (buffer.estimated_rows, str(buffer.oldest_entry_time)) if buffer is not None else None
+    shape = [(field.name, type_text(field)) for field in table.schema]
+    return repr((str(table.reference), table.created, table.modified, table.num_rows, table.num_bytes, waiting, shape,
+                 table.view_query if table.table_type == "VIEW" else None))  # fmt: skip

@@ -1,0 +1,107 @@
+"""The server of the BigQuery stand-in: `local-bigquery`, run by a Python of its own, with what it lacks added.
+
+It runs in another environment than the tests: what it imports is not installed beside them. Added are the time zone of
+`TIMESTAMP(value, zone)` where that is a parameter, and the columns `last_modified_time` and `total_logical_bytes` of
+INFORMATION_SCHEMA.PARTITIONS: a partition's time moves on whenever what it holds has changed since it was last asked
+for. The times are of 2024, so that none of them is too fresh to be trusted.
+"""
+
+import datetime as dt
+import itertools
+from typing import Any
+
+import duckdb
+from duckdb_extensions import import_extension
+
+EXTENSIONS = ("ducklake", "spatial", "avro")
+BEGINNING = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+connect = duckdb.connect
+
+
+def connected(*given: Any, config: Any = None, **more: Any) -> Any:
+    """A connection with the extensions loaded before a time zone is set, which needs them."""
+    chosen = dict(config or {})
+    zone = chosen.pop("TimeZone", None)
+    connection = connect(*given, config=chosen, **more)
+    for extension in EXTENSIONS:
+        connection.execute(f"LOAD {extension}")
+    if zone:
+        connection.execute(f"SET GLOBAL TimeZone = '{zone}'")
+    return connection
+
+
+for _extension in EXTENSIONS:
+    import_extension(_extension)
+duckdb.connect = connected
+
+from local_bigquery.catalog import tables  # noqa: E402
+from local_bigquery.cli import main  # noqa: E402
+from local_bigquery.engine import database  # noqa: E402
+from local_bigquery.engine.database import quote  # noqa: E402
+from local_bigquery.sql import translate  # noqa: E402
+from local_bigquery.sql.rules import information_schema  # noqa: E402
+from sqlglot import exp  # noqa: E402
+
+moves = itertools.count(1)
+seen: dict[tuple[str, ...], tuple[Any, int]] = {}
+
+
+def zoned(tree: exp.Expression, context: Any) -> exp.Expression:
+    """`TIMESTAMP(value, zone)` with a zone that is no literal."""
+    for node in list(tree.find_all(exp.Timestamp)):
+        zone = node.args.get("zone")
+        if zone is not None and not isinstance(zone, exp.Literal):
+            local = exp.cast(node.this.copy(), exp.DataType.build("TIMESTAMP", dialect="duckdb"))
+            node.replace(exp.func("timezone", zone.copy(), local))
+    return tree
+
+
+def partition_of(table: Any) -> str:
+    """The id of a row's partition, as DuckDB's SQL."""
+    if table.rangePartitioning:
+        field, span = quote(table.rangePartitioning.field), table.rangePartitioning.range
+        start, end, step = int(span.start), int(span.end), int(span.interval)
+        inside = f"CAST({start} + ({field} - {start}) // {step} * {step} AS VARCHAR)"
+        return (
+            f"CASE WHEN {field} IS NULL THEN '__NULL__' WHEN {field} >= {start} AND {field} < {end} THEN {inside} "
+            "ELSE '__UNPARTITIONED__' END"
+        )
+    if table.timePartitioning:
+        field = quote(table.timePartitioning.field or tables.INGESTION_TIME)
+        form = information_schema.PARTITION_FORMATS.get(table.timePartitioning.type or "DAY", "%Y%m%d")
+        return f"coalesce(strftime({field}, '{form}'), '__NULL__')"
+    return "CAST(NULL AS VARCHAR)"
+
+
+def partitions(project: str, dataset: str | None) -> tuple[list[str], list[list[Any]]]:
+    """INFORMATION_SCHEMA.PARTITIONS with the columns of BigQuery's own that the code reads."""
+    columns = [*information_schema.IDENTITY, "partition_id", "total_rows INT64", "total_logical_bytes INT64",
+               "last_modified_time TIMESTAMP", "storage_tier STRING"]  # fmt: skip
+    rows = []
+    for table in information_schema._tables(project, dataset):
+        if table.type != "TABLE":
+            continue
+        identity = information_schema._identity(table)
+        partition, name = partition_of(table), tables.name(*identity)
+        held = database.fetch(f"SELECT {partition}, count(*), sum(hash(t)) FROM {name} AS t GROUP BY 1 ORDER BY 1")
+        if not held and not (table.timePartitioning or table.rangePartitioning):
+            held = [(None, 0, 0)]
+        for id, count, content in held:
+            moved = last_modified((*identity, str(id)), (table.creationTime, count, content))
+            rows.append([*identity, id, count, 100 * count, moved, "ACTIVE"])
+    return columns, rows
+
+
+def last_modified(place: tuple[str, ...], state: object) -> exp.Expression:
+    """When a partition got the content that it has."""
+    if place not in seen or seen[place][0] != state:
+        seen[place] = (state, next(moves))
+    moment = BEGINNING + dt.timedelta(seconds=seen[place][1])
+    return exp.cast(exp.Literal.string(moment.isoformat()), exp.DataType.build("TIMESTAMPTZ"))
+
+
+information_schema.VIEWS["PARTITIONS"] = partitions
+translate.STATEMENT_RULES.insert(0, zoned)
+
+if __name__ == "__main__":
+    main()
