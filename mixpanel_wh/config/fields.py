@@ -64,7 +64,38 @@ POSTGRES = {
     ),
 }  # fmt: skip
 
-WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {"duckdb": DUCKDB, "postgres": POSTGRES}
+BIGQUERY = {
+    "type": Field(Choice(("bigquery",), "a type of warehouse"), "the kind of warehouse", required=True),
+    "project": Field(text("the id of a project"), "the Google Cloud project that runs and pays for the queries",
+                     required=True),
+    "dataset": Field(text("the name of a dataset"), "where tables named without their dataset are looked for: dataset, "
+                     "or project.dataset"),
+    "staging_schema": Field(
+        text("the name of a dataset"), "the dataset in which snapshots and state are kept (default mixpanel)"
+    ),
+    "location": Field(text("a location"), "where the datasets are, such as EU or us-east1 (default: where dataset is)"),
+    "credentials_file": Field(
+        text("the path of a file"), "the key of a service account, relative to this file (default: what Google's "
+        "libraries find by themselves)",
+    ),
+    "credentials": Field(text(), "the same key as JSON, in place of a file", secret=True),
+    "maximum_bytes_billed": Field(
+        Parsed(syntax.whole, "a number of bytes", {"type": ["integer", "string"]}),
+        "no statement may bill more bytes than these (default: no limit of ours)",
+    ),
+    "labels": Field(
+        MapOf(Parsed(syntax.label, "a label", {"type": "string"}), "a mapping of labels to their values"),
+        "labels that every job carries, beside application: mixpanel_wh",
+    ),
+    "storage_api": Field(
+        FLAG, "true: rows must be read over the Storage Read API; false: over REST (default: over the API where the "
+        "account may use it)",
+    ),
+    "api_endpoint": Field(Parsed(syntax.url, "an address", {"type": "string"}), "an address in place of Google's"),
+    "storage_endpoint": Field(text("a host and port"), "host:port in place of Google's Storage Read API"),
+}  # fmt: skip
+
+WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {"duckdb": DUCKDB, "bigquery": BIGQUERY, "postgres": POSTGRES}
 """The fields of each kind of warehouse that `warehouses.WAREHOUSES` can open."""
 
 RATE_FIELDS = {

@@ -179,6 +179,13 @@ def whole(text: str) -> int:
     return int(re.sub("[_,]", "", text.strip()))
 
 
+def label(text: str) -> str:
+    """The value of a label of BigQuery's."""
+    if not re.fullmatch(r"[a-z0-9_-]{0,63}", text.strip()):
+        raise ValueError("write at most 63 lower-case letters, digits, _ and -")
+    return text.strip()
+
+
 def flag(text: str) -> bool:
     """`true` or `false`, or what YAML 1.1 takes for them."""
     folded = text.strip().casefold()

@@ -11,7 +11,7 @@ from mixpanel_wh.config.sections import Section, read_section
 from mixpanel_wh.config.source import Entries, Node
 
 TYPES = Choice(tuple(WAREHOUSE_FIELDS), "a type of warehouse")
-PATHS = ("path", "staging_path")
+PATHS = ("path", "staging_path", "credentials_file")
 
 
 def read_warehouse(name: str, node: Node, place: Place, folder: Path) -> WarehouseSettings | None:
@@ -33,6 +33,8 @@ def read_warehouse(name: str, node: Node, place: Place, folder: Path) -> Warehou
     _check_staging(section, values)
     if kind == "postgres" and not section.given("url") and not section.given("database"):
         section.wrong("database", "missing; write database, or a url that names it")
+    if section.given("credentials") and section.given("credentials_file"):
+        section.wrong("credentials", "given beside credentials_file; keep one of them")
     if len(place.mistakes.found) > before or not section.is_whole:
         return None
     return WarehouseSettings(name, kind, {key: value for key, value in values.items() if key != "type"})

@@ -27,6 +27,7 @@ class Partitions:
     columns: tuple[str, ...] = ()
     rows: int | None = None
     sizes: Mapping[int, int] = field(default_factory=dict)
+    whole: bool = False
 
 
 class Catalogue(Protocol):

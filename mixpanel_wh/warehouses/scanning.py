@@ -43,7 +43,7 @@ class Scan:
 def usable(partitions: Partitions | None, projection: Projection) -> Partitions | None:
     """The partitions, where rows of one can be told apart from rows of another: rows without a row key are named by
     what is sent of them, so equal ones must be known to stand in one partition."""
-    if partitions is None or not partitions.tokens or projection.key is not None:
+    if partitions is None or not partitions.tokens or partitions.whole or projection.key is not None:
         return partitions if partitions and partitions.tokens else None
     seen = {column.name for column in projection.payload} | set(projection.spec.role_columns)
     return partitions if partitions.columns and set(partitions.columns) <= seen else None

@@ -194,17 +194,18 @@ class HashSnapshots:
         kept = int(found[0][0]) if found else 0
         wanted = self._wanted_buckets(projection, partitions, kept)
         signature = f"{'divided ' if partitions else ''}{projection.signature}"
-        buckets = kept if wanted // 8 <= kept <= wanted * 8 else wanted
+        buckets = kept if kept and wanted // 8 <= kept <= wanted * 8 else wanted
         if found and tuple(found[0]) == (buckets, signature, release):
             return buckets, bool(self._count(names.fingerprints))
         self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
         self._execute(f"DELETE FROM {described} {mine}", {"sync": spec.name})
+        scan = Scan(self._whole(projection, partitions), buckets, divided=partitions is not None)
+        self._assign_buckets(projection, names, scan)
+        # Last: where statements are not committed together, what stands half done must be done again.
         row = {"sync": spec.name, "buckets": buckets, "signature": signature, "release": release}
         parameter = self.tables.dialect.parameter
         values = f"{parameter('sync')}, CAST({parameter('buckets')} AS BIGINT), {parameter('signature')}"
         self._execute(f"INSERT INTO {described} VALUES ({values}, {parameter('release')})", row)
-        scan = Scan(self._whole(projection, partitions), buckets, divided=partitions is not None)
-        self._assign_buckets(projection, names, scan)
         return buckets, False
 
     def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:

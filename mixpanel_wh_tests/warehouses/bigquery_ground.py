@@ -11,7 +11,8 @@ from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.spec import TableName
 from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh_tests.stand_ins.bigquery import PROJECT, RunningBigQuery
-from mixpanel_wh_tests.warehouses.ground import Ground, Kinds, Typed
+from mixpanel_wh_tests.warehouses.contract_partitions import DividedGround
+from mixpanel_wh_tests.warehouses.ground import Kinds, Typed
 
 EVERY_TYPE = (
     Typed("BOOL", "TRUE", "FALSE"),
@@ -45,7 +46,7 @@ KINDS = Kinds(text="STRING", integer="INT64", double="FLOAT64", boolean="BOOL", 
 
 
 @dataclass
-class BigQueryGround(Ground):
+class BigQueryGround(DividedGround):
     """A dataset, and a staging dataset beside it; `settings` are those of the warehouse beside its address."""
 
     server: RunningBigQuery
@@ -92,6 +93,12 @@ class BigQueryGround(Ground):
             f"CREATE TABLE {self.source(name)} AS SELECT n AS id, CONCAT('w', CAST(n AS STRING)) AS word "
             f"FROM UNNEST(GENERATE_ARRAY(0, {rows} - 1)) AS n"
         )
+        return self.name(name)
+
+    def divide(self, name: str, days: list[str]) -> TableName:
+        """An empty table with a partition for each day that gets rows: BigQuery makes them as they come."""
+        self.run(f"DROP TABLE IF EXISTS {self.source(name)}")
+        self.run(f"CREATE TABLE {self.source(name)} (id INT64, day DATE, word STRING) PARTITION BY day")
         return self.name(name)
 
     def quote(self, identifier: str) -> str:

@@ -5,9 +5,11 @@ from contextlib import closing
 
 import pytest
 
+from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery
 from mixpanel_wh_tests.warehouses.bigquery_ground import BigQueryGround
 from mixpanel_wh_tests.warehouses.contract import WarehouseContract
+from mixpanel_wh_tests.warehouses.contract_partitions import PartitionsContract
 
 pytestmark = pytest.mark.long
 
@@ -23,3 +25,15 @@ class TestBigQuery(WarehouseContract):
     def ground(self, bigquery: RunningBigQuery) -> Iterator[BigQueryGround]:
         with closing(BigQueryGround(bigquery)) as ground:
             yield ground
+
+
+class TestDividedTables(PartitionsContract):
+    @pytest.fixture
+    def ground(self, bigquery: RunningBigQuery) -> Iterator[BigQueryGround]:
+        with closing(BigQueryGround(bigquery)) as ground:
+            yield ground
+
+    @pytest.fixture
+    def warehouse(self, ground: BigQueryGround) -> Iterator[Warehouse]:
+        with closing(ground.open()) as opened:
+            yield opened

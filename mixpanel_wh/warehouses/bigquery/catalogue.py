@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +15,17 @@ from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Column, Table
 from mixpanel_wh.engine.spec import TableName
 from mixpanel_wh.warehouses.bigquery.dialect import BigQueryDialect
-from mixpanel_wh.warehouses.bigquery.partitions import PSEUDO, PSEUDO_COLUMNS, partitioning
+from mixpanel_wh.warehouses.bigquery.partitions import (
+    PSEUDO,
+    PSEUDO_COLUMNS,
+    WHOLE,
+    Partitioning,
+    moment_literal,
+    partitioning,
+)
 from mixpanel_wh.warehouses.bigquery.session import STANDARD, BigQuerySession
 from mixpanel_wh.warehouses.bigquery.trouble import denied, explaining, message_of
+from mixpanel_wh.warehouses.catalogue import PARTITION, Partitions
 
 VIEWS = ("VIEW", "MATERIALIZED_VIEW")
 KEPT = ("TABLE", "SNAPSHOT", "CLONE")  # whose rows BigQuery holds itself, and counts
@@ -34,6 +43,11 @@ def type_text(field: bigquery.SchemaField) -> str:
     elif field.max_length is not None:
         name += f"({field.max_length})"
     return f"ARRAY<{name}>" if field.mode == "REPEATED" else name
+UNSURE = dt.timedelta(seconds=60)
+METADATA = (
+    "SELECT partition_id, total_rows, last_modified_time, total_logical_bytes, CURRENT_TIMESTAMP() "
+    "FROM `{project}`.`{dataset}`.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = @mp_table"
+)
 
 
 @dataclass
@@ -47,9 +61,10 @@ class BigQueryCatalogue:
         """The name with its project and dataset."""
         jobs = self.session.jobs
         if len(table.parts) == 1 and jobs.dataset is None:
-            raise SourceError(f"{table} is named without its dataset: write dataset.table, or set dataset of the warehouse")
-        usual = (jobs.dataset or "").split(".")
-        return ".".join([*(usual if len(table.parts) == 1 else [jobs.place.project][len(table.parts) - 2 :]), *table.parts])
+            raise SourceError(f"{table} is named without its dataset: write dataset.table, or set dataset of the "
+                              "warehouse")  # fmt: skip
+        before = {1: [jobs.dataset or ""], 2: [jobs.place.project]}.get(len(table.parts), [])
+        return ".".join([*before, *table.parts])
 
     def found(self, table: TableName) -> bigquery.Table:
         """The metadata; SourceError when there is no such table."""
@@ -121,6 +136,38 @@ class BigQueryCatalogue:
     def is_unique(self, table: TableName, columns: Sequence[str]) -> bool:
         """Never: BigQuery's primary keys are a promise of the table's owner, which nobody enforces."""
         return False
+
+    def partitions(self, table: TableName) -> Partitions | None:
+        """The partitions of a table as BigQuery's metadata tells them, which costs no scan; a table without partitions
+        is one. None for views and for tables outside.
+
+        What is read afterwards is read as of the moment at which the metadata was asked for. A partition that changed
+        so shortly before it that clocks might disagree has no token, and is looked at again by the next run.
+        """
+        found = self.found(table)
+        if found.table_type != "TABLE":
+            return None
+        sql = METADATA.format(project=found.project, dataset=found.dataset_id)
+        rows = self.session.rows(sql, {"table": found.table_id})
+        parted, source = partitioning(found), ".".join(self.dialect.quote(part) for part in table.parts)
+        tokens: dict[int, str | None] = {}
+        for id, count, modified, _, now in rows:
+            sure = modified is not None and modified < now - UNSURE
+            number = parted.number_of(id) if parted and id is not None else WHOLE
+            tokens[number] = f"{found.created} {modified} {count}" if sure else None
+        past = f" FOR SYSTEM_TIME AS OF {moment_literal(rows[0][4])}" if rows else ""
+        sizes = {parted.number_of(row[0]) if parted and row[0] is not None else WHOLE: int(row[3] or 0) for row in rows}
+        return Partitions(
+            tokens, lambda numbers: _rows_of(source + past, parted, numbers), (parted.column,) if parted else (),
+            int(found.num_rows or 0), sizes, whole=parted is None,
+        )  # fmt: skip
+
+
+def _rows_of(source: str, parted: Partitioning | None, numbers: Sequence[int] | None) -> str:
+    """The rows of chosen partitions, each with the number of its own."""
+    number = parted.number if parted else str(WHOLE)
+    where = "TRUE" if numbers is None else parted.where(numbers) if parted else str(bool(numbers)).upper()
+    return f"(SELECT *, {number} AS {PARTITION} FROM {source} WHERE {where})"
 
 
 def _moved(table: bigquery.Table) -> str:

@@ -156,4 +156,4 @@ class BigQueryDialect:
 
     def bucket(self, columns: list[str], buckets: int) -> str:
         """The low bits of the fast hash."""
-        return f"{self.fast_hash(columns)} & {buckets - 1}"
+        return "0" if buckets == 1 else f"{self.fast_hash(columns)} & {buckets - 1}"

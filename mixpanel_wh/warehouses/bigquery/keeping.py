@@ -24,7 +24,7 @@ from mixpanel_wh.warehouses.state import SqlState
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NO_LETTERS = re.compile(r"[^\w -]|[-\s]$")
+NO_LETTERS = re.compile(r"[^\w-]")
 HELD_ROWS = 200_000
 
 
@@ -101,7 +101,7 @@ def columns_of(table: str) -> list[str]:
 
 @dataclass
 class BigQueryState(SqlState):
-    """`state.SqlState`, each change of a row in one statement."""
+    """`state.SqlState`, with a lease that one statement takes."""
 
     def acquire(self, lease: Lease) -> Lease | None:
         """Take or renew the lease; None when taken, else the lease that somebody else holds.
@@ -131,19 +131,8 @@ class BigQueryState(SqlState):
 
     def _leases(self, sync: str) -> list[tuple[object, ...]]:
         table = self.staging.table("leases")
-        return self.staging.session.rows(f"SELECT holder, expires_at FROM {table} WHERE sync = @mp_sync", {"sync": sync})
-
-    def _replace(self, table: str, sync: str, value: str, at: str) -> None:
-        """One MERGE: a DELETE and an INSERT would be two jobs outside of a transaction."""
-        key, *names = columns_of(table)
-        changed = ", ".join(f"{name} = n.{name}" for name in names)
-        listed = ", ".join([key, *names])
-        self.staging.session.execute(
-            f"MERGE INTO {self.staging.table(table)} AS t USING (SELECT @mp_sync AS {key}, @mp_value AS {names[0]}, "
-            f"@mp_at AS {names[1]}) AS n ON t.{key} = n.{key} WHEN MATCHED THEN UPDATE SET {changed} "
-            f"WHEN NOT MATCHED THEN INSERT ({listed}) VALUES (n.{key}, n.{names[0]}, n.{names[1]})",
-            {"sync": sync, "value": value, "at": at},
-        )
+        sql = f"SELECT holder, expires_at FROM {table} WHERE sync = @mp_sync"
+        return self.staging.session.rows(sql, {"sync": sync})
 
 
 @dataclass

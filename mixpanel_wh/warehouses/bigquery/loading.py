@@ -1,4 +1,4 @@
-"""Arrow rows into tables: as one JSON text that a statement takes apart, which joins a transaction, or as a load job."""
+"""Arrow rows into tables: as JSON text that a statement takes apart, which joins a transaction, or by a load job."""
 
 from __future__ import annotations
 

@@ -1,33 +1,28 @@
-"""How a table is partitioned: the number of a row's partition as SQL, and the rows of given partitions as conditions.
+"""How a table is partitioned: the number of a row's partition as SQL, the rows of given partitions as conditions, and
+what the metadata says of each.
 
-A partition's number is the number that its id spells: 20240301 for a day, 2024030112 for an hour, the first value of a
-range. Values follow BigQuery's documents on partitioned tables and on INFORMATION_SCHEMA.PARTITIONS.
+A partition's number is the one that its id spells, 20240301 for a day or 2024030112 for an hour; of ranges it is their
+place. Ids, limits and what stands in `__NULL__` and `__UNPARTITIONED__` follow BigQuery's documents on partitioned
+tables and on INFORMATION_SCHEMA.PARTITIONS.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from google.cloud import bigquery
 
 PSEUDO = "_PARTITIONTIME"
 PSEUDO_COLUMNS = {PSEUDO: "TIMESTAMP", "_PARTITIONDATE": "DATE"}
-WHOLE, NULLS, OTHERS = 0, -1, -2
+WHOLE, NULLS, OTHERS, FIRST = 0, 1, 2, 3  # numbers of the partitions that are none of these begin with FIRST
 NULL_ID, OTHERS_ID = "__NULL__", "__UNPARTITIONED__"
 FORMATS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
-FIRST_YEAR, LAST_YEAR = 1960, 2159  # what lies outside stands in the partition of others
-MOST_RANGES = 100
+YEARS = (1960, 2159)  # what lies outside stands among the others
 Bound = dt.datetime | dt.date | int
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Some rows of a table: a condition on its columns, with its parameters."""
-
-    where: str = "TRUE"
-    parameters: tuple[tuple[str, object], ...] = ()
+Span = tuple[Bound, Bound]
 
 
 @dataclass(frozen=True)
@@ -47,59 +42,52 @@ class Partitioning:
         return f"`{self.column}`"
 
     @property
-    def number(self) -> str:
-        """The number of a row's partition, as SQL over the columns of the table. Ranges may begin below 0, so theirs
-        are counted on from their start."""
-        name = self.quoted
-        if not self.unit:
-            inside = f"DIV({name} - {self.start}, {self.interval})"
-            bounds = f"{name} >= {self.start} AND {name} < {self.end}"
-        else:
-            written = f"FORMAT_{self.type}('{FORMATS[self.unit]}', {name})"
-            inside = f"CAST({written} AS INT64)"
-            bounds = f"EXTRACT(YEAR FROM {name}) BETWEEN {FIRST_YEAR} AND {LAST_YEAR}"
-        return f"CASE WHEN {name} IS NULL THEN {self.nulls} WHEN {bounds} THEN {inside} ELSE {OTHERS} END"
-
-    @property
     def nulls(self) -> int:
         """The number of the rows without a value: rows on their way into a table partitioned by ingestion have none."""
         return OTHERS if self.column == PSEUDO else NULLS
 
     @property
-    def number_of_id(self) -> str:
-        """The same number from the `partition_id` of the metadata, as SQL."""
-        known = f"SAFE_CAST(partition_id AS INT64){'' if self.unit else f' - {self.start}'}"
-        whole = known if self.unit else f"DIV({known}, {self.interval})"
-        return f"CASE partition_id WHEN '{NULL_ID}' THEN {NULLS} WHEN '{OTHERS_ID}' THEN {OTHERS} ELSE {whole} END"
+    def number(self) -> str:
+        """The number of a row's partition, as SQL over the columns of the table."""
+        name = self.quoted
+        if self.unit:
+            inside = f"CAST(FORMAT_{self.type}('{FORMATS[self.unit]}', {name}) AS INT64)"
+            bounds = f"EXTRACT(YEAR FROM {name}) BETWEEN {YEARS[0]} AND {YEARS[1]}"
+        else:
+            inside = f"{FIRST} + DIV({name} - {self.start}, {self.interval})"
+            bounds = f"{name} >= {self.start} AND {name} < {self.end}"
+        return f"CASE WHEN {name} IS NULL THEN {self.nulls} WHEN {bounds} THEN {inside} ELSE {OTHERS} END"
 
-    def chosen(self, numbers: Iterable[int]) -> Chosen:
-        """The rows of the partitions of these numbers, as ranges of the column with constant bounds, by which BigQuery
-        leaves out other partitions. Of many ranges the nearest are joined."""
-        wanted = sorted(set(numbers))
-        spans = joined([self.span(number) for number in wanted if number >= 0])
-        conditions, parameters = [], {}
-        for place, (low, high) in enumerate(spans):
-            conditions.append(f"({self.quoted} >= @mp_low{place} AND {self.quoted} < @mp_high{place})")
-            parameters |= {f"low{place}": low, f"high{place}": high}
-        if self.nulls in wanted:
+    def number_of(self, partition_id: str) -> int:
+        """The same number from an id of the metadata."""
+        if partition_id in (NULL_ID, OTHERS_ID):
+            return NULLS if partition_id == NULL_ID else OTHERS
+        return int(partition_id) if self.unit else FIRST + (int(partition_id) - self.start) // self.interval
+
+    def where(self, numbers: Sequence[int]) -> str:
+        """A condition that holds for the rows of the partitions of these numbers: ranges of the column with constant
+        bounds, by which BigQuery leaves out the other partitions."""
+        spans = joined([self.span(number) for number in sorted(numbers) if number >= FIRST])
+        conditions = [f"({self.quoted} >= {_literal(low)} AND {self.quoted} < {_literal(high)})" for low, high in spans]
+        if self.nulls in numbers:
             conditions.append(f"{self.quoted} IS NULL")
-        if OTHERS in wanted and self.column != PSEUDO:
-            conditions.append(f"({self.quoted} < @mp_least OR {self.quoted} >= @mp_most)")
-            parameters |= {"least": self._limit(FIRST_YEAR), "most": self._limit(LAST_YEAR + 1)}
-        return Chosen(" OR ".join(conditions) or "FALSE", tuple(parameters.items()))
+        if OTHERS in numbers and self.column != PSEUDO:
+            least, most = self._limits()
+            conditions.append(f"({self.quoted} < {_literal(least)} OR {self.quoted} >= {_literal(most)})")
+        return " OR ".join(conditions) or "FALSE"
 
-    def span(self, number: int) -> tuple[Bound, Bound]:
+    def span(self, number: int) -> Span:
         """From which value up to which one a partition reaches."""
         if not self.unit:
-            low = self.start + number * self.interval
+            low = self.start + (number - FIRST) * self.interval
             return low, low + self.interval
         first = dt.datetime.strptime(str(number), FORMATS[self.unit])
         return self._typed(first), self._typed(_after(first, self.unit))
 
-    def _limit(self, year: int) -> Bound:
+    def _limits(self) -> Span:
         if not self.unit:
-            return self.start if year == FIRST_YEAR else self.end
-        return self._typed(dt.datetime(year, 1, 1))
+            return self.start, self.end
+        return self._typed(dt.datetime(YEARS[0], 1, 1)), self._typed(dt.datetime(YEARS[1] + 1, 1, 1))
 
     def _typed(self, moment: dt.datetime) -> Bound:
         if self.type == "DATE":
@@ -115,18 +103,25 @@ def _after(moment: dt.datetime, unit: str) -> dt.datetime:
     return moment + (dt.timedelta(hours=1) if unit == "HOUR" else dt.timedelta(days=1))
 
 
-def joined(spans: Sequence[tuple[Bound, Bound]]) -> list[tuple[Bound, Bound]]:
-    """Spans that touch made one; of more than a query should name, the ones with the smallest gaps too."""
-    found: list[tuple[Bound, Bound]] = []
+def _literal(bound: Bound) -> str:
+    if isinstance(bound, dt.datetime):
+        return moment_literal(bound) if bound.tzinfo else f"DATETIME '{bound:%Y-%m-%d %H:%M:%S}'"
+    return f"DATE '{bound:%Y-%m-%d}'" if isinstance(bound, dt.date) else str(bound)
+
+
+def moment_literal(moment: dt.datetime) -> str:
+    """A moment in SQL, with its microseconds."""
+    return f"TIMESTAMP '{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
+
+
+def joined(spans: Sequence[Span]) -> list[Span]:
+    """Spans that touch made one."""
+    found: list[Span] = []
     for low, high in spans:
         if found and found[-1][1] == low:
             found[-1] = (found[-1][0], high)
         else:
             found.append((low, high))
-    while len(found) > MOST_RANGES:
-        gaps = [later[0] - earlier[1] for earlier, later in zip(found, found[1:], strict=False)]  # type: ignore[operator]
-        place = min(range(len(gaps)), key=lambda n: gaps[n])
-        found[place : place + 2] = [(found[place][0], found[place + 1][1])]
     return found
 
 

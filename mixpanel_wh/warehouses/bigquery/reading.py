@@ -131,7 +131,7 @@ class Reader:
             parent=f"projects/{self.jobs.client.project}", read_session=wanted, max_stream_count=STREAMS
         )
         schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
-        messages = (message for stream in session.streams for message in storage.read_rows(stream.name))
+        messages = (message for stream in session.streams for message in storage.read_rows(stream.name))  # type: ignore[no-untyped-call]
         return pa.Table.from_batches([_batch(message, schema) for message in messages], schema)
 
     def _queried(self, source: Numbered, first: int) -> pa.Table:

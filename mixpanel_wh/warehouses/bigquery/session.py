@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from google.api_core import exceptions as google
 from google.cloud import bigquery
 from google.cloud.bigquery.table import RowIterator
 
@@ -31,6 +32,8 @@ from mixpanel_wh.warehouses.session import Parameters
 if TYPE_CHECKING:
     import pyarrow as pa
 
+DROP = re.compile(r"DROP TABLE IF EXISTS (\S+)")
+MAKE = re.compile(r"CREATE TABLE IF NOT EXISTS (\S+) \(")
 CHANGE = re.compile(r"\s*(INSERT|UPDATE|DELETE|MERGE)\b")
 SCRIPT_BYTES = 8_000_000  # a request may hold ten million
 Statement = tuple[str, dict[str, Any]]
@@ -49,9 +52,9 @@ class BigQuerySession:
 
     def close(self) -> None:
         """Give the connections back."""
-        self.jobs.client.close()
+        self.jobs.client.close()  # type: ignore[no-untyped-call]
         if self.reader.storage is not None:
-            self.reader.storage.transport.close()
+            self.reader.storage.transport.close()  # type: ignore[no-untyped-call]
 
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """Run a statement; inside a transaction one that changes rows waits for the end of it."""
@@ -60,7 +63,23 @@ class BigQuerySession:
                 self.waiting.append((sql, dict(parameters or {})))
                 return
             self._catch_up()
-            self.jobs.run(sql, parameters)
+            if not self._over_api(sql):
+                self.jobs.run(sql, parameters)
+
+    def _over_api(self, sql: str) -> bool:
+        """Whether a statement that makes or drops a table was done by a call of the API: a tenth of a job's time."""
+        dropped, made = DROP.fullmatch(sql), MAKE.match(sql)
+        with explaining(self.jobs.place):
+            if dropped:
+                self.jobs.client.delete_table(plain_name(dropped[1]), not_found_ok=True)
+            return bool(dropped) or made is not None and self._is_there(plain_name(made[1]))
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            self.jobs.client.get_table(name)
+        except google.NotFound:
+            return False
+        return True
 
     def rows(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """Run a query with a small answer."""
@@ -116,11 +135,11 @@ class BigQuerySession:
                     self.jobs.run(sql, {"rows": text})
                 return
             with explaining(self.jobs.place):
-                loading.load(self.jobs.client, table.replace("`", ""), rows, self.jobs.labels)
+                loading.load(self.jobs.client, plain_name(table), rows, self.jobs.labels)
 
     def _types(self, table: str) -> dict[str, str]:
         with explaining(self.jobs.place):
-            found = self.jobs.client.get_table(table.replace("`", ""))
+            found = self.jobs.client.get_table(plain_name(table))
         return {one.name: STANDARD.get(one.field_type, one.field_type) for one in found.schema}
 
     def finally_drop(self, table: str) -> None:
@@ -160,11 +179,16 @@ class BigQuerySession:
             self.jobs.run(*script(part))
         self.waiting.clear()
         for table in self.to_drop:
-            self.jobs.run(f"DROP TABLE IF EXISTS {table}")
+            self._over_api(f"DROP TABLE IF EXISTS {table}")
 
 
 # The API's older names of types, which no cast takes.
 STANDARD = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
+
+
+def plain_name(table: str) -> str:
+    """A quoted name of three parts as the API takes it."""
+    return table.replace("`", "")
 
 
 def in_requests(statements: Sequence[Statement]) -> Iterator[list[Statement]]:
@@ -186,7 +210,8 @@ def script(statements: Sequence[Statement]) -> Statement:
     """One statement as it is, several as a transaction, whose parameters are told apart by number."""
     if len(statements) == 1:
         return statements[0]
-    lines, parameters = ["BEGIN TRANSACTION"], {}
+    lines: list[str] = ["BEGIN TRANSACTION"]
+    parameters: dict[str, Any] = {}
     for number, (sql, values) in enumerate(statements):
         prefix = f"s{number}_"
         lines.append(renamed(sql, prefix))

@@ -1,56 +1,28 @@
-"""Source tables where they differ: pseudo-columns as insert time, and the rows of chosen partitions at one moment."""
+"""Source tables where they differ: pseudo-columns as insert time."""
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Table
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.warehouses.bigquery.catalogue import BigQueryCatalogue
-from mixpanel_wh.warehouses.bigquery.partitions import PSEUDO_COLUMNS, Chosen, Partitioning
+from mixpanel_wh.warehouses.bigquery.partitions import PSEUDO_COLUMNS
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.tables import SqlTables
-
-
-@dataclass(frozen=True)
-class BigQueryProjection(Projection):
-    """A projection that may leave out partitions, and look at the table as it was at `moment`."""
-
-    partitioning: Partitioning | None = None
-    chosen: Chosen = field(default_factory=Chosen)
-    moment: dt.datetime | None = None
-
-    @property
-    def source(self) -> str:
-        """The table, quoted, as it was at the moment."""
-        return super().source + (" FOR SYSTEM_TIME AS OF @mp_moment" if self.moment else "")
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The parameters that these expressions read."""
-        more: dict[str, object] = dict(self.chosen.parameters)
-        if self.moment:
-            more["moment"] = self.moment
-        return super().parameters | more  # type: ignore[return-value]
-
-    @property
-    def signature(self) -> str:
-        """Differs whenever the sent content may differ, or a row may belong to another partition."""
-        return f"{super().signature} {self.partitioning!r}"
 
 
 @dataclass
 class BigQueryTables(SqlTables):
     """`tables.SqlTables` on BigQuery."""
 
-    def projection(self, spec: SyncSpec) -> BigQueryProjection:
+    def projection(self, spec: SyncSpec) -> Projection:
         """The select expressions of a sync over its table as it is now. A pseudo-column is there for whoever names it
         as insert time, and is never sent."""
         found, spec = self.describe(spec.table), without_pseudo(spec)
         columns = [one for one in found.columns if one.name not in PSEUDO_COLUMNS or one.name == spec.insert_time]
-        return BigQueryProjection(spec, Table(found.name, tuple(columns), found.is_view, found.rows), self.dialect)
+        return Projection(spec, Table(found.name, tuple(columns), found.is_view, found.rows), self.dialect)
 
     @property
     def metadata(self) -> BigQueryCatalogue:

@@ -101,8 +101,10 @@ def refused(error: auth.GoogleAuthError) -> MixpanelWhError:
             "there are no credentials for BigQuery: set credentials_file or credentials of the warehouse, or run  "
             "gcloud auth application-default login"
         ])  # fmt: skip
-    if isinstance(error, auth.TransportError):
-        return _unreachable(error)
+    return _unreachable(error) if isinstance(error, auth.TransportError) else _not_taken()
+
+
+def _not_taken() -> MixpanelWhError:
     return WarehouseUnavailable(
         "Google refused the credentials for BigQuery: check that the service account still has the key, and that this "
         "machine's clock is right"
@@ -115,7 +117,7 @@ def explained(error: google.GoogleAPICallError, place: Place) -> MixpanelWhError
     if reason == "responseTooLarge" or "Response too large" in text:
         return TooLarge(f"BigQuery: {text}")
     if isinstance(error, google.Unauthorized):
-        return refused(auth.RefreshError())
+        return _not_taken()
     if reason == "bytesBilledLimitExceeded" or "exceeded limit for bytes billed" in text:
         return _too_many_bytes(text)
     if reason in ("quotaExceeded", "rateLimitExceeded") or isinstance(error, google.TooManyRequests):

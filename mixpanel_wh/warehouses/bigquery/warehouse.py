@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mixpanel_wh.engine.errors import ConfigError, MissingDriver
@@ -78,12 +79,13 @@ def connect(settings: Mapping[str, Any]) -> BigQueryWarehouse:
     account = getattr(client._credentials, "service_account_email", None) or "the account"
     place = Place(client.project, staging, settings.get("location"), account)
     dataset = _dataset(client.project, settings.get("dataset"))
-    location = settings.get("location") or _location(client, dataset, place)
-    jobs = Jobs(client, place, labels, settings.get("maximum_bytes_billed"), dataset, location)
+    place = replace(place, location=place.location or _location(client, dataset, place))
+    jobs = Jobs(client, place, labels, settings.get("maximum_bytes_billed"), dataset, place.location)
     wanted = settings.get("storage_api")
     reader = Reader(jobs, None if wanted is False else _storage(client, settings), strict=wanted is True)
     session, dialect = BigQuerySession(jobs, reader), BigQueryDialect()
-    tables = BigQueryTables(BigQueryCatalogue(session, dialect), BigQueryStaging(session, dialect, (client.project, staging)))
+    parts = (client.project, staging)
+    tables = BigQueryTables(BigQueryCatalogue(session, dialect), BigQueryStaging(session, dialect, parts))
     return BigQueryWarehouse(
         session, tables, BigQuerySnapshots(tables), BigQueryLedger(tables), BigQueryState(tables.staging)
     )
@@ -101,26 +103,29 @@ def _client(settings: Mapping[str, Any]) -> bigquery.Client:
 def _credentials(settings: Mapping[str, Any]) -> Credentials:
     """The service account of the settings, else what Google's libraries find; none for another address than Google's
     where none are given."""
-    if settings.get("credentials_file"):
-        path = str(settings["credentials_file"])
+    path, given = settings.get("credentials_file"), settings.get("credentials")
+    if path:
         try:
-            return google.auth.load_credentials_from_file(path, scopes=SCOPES)[0]
-        except (OSError, ValueError, google.auth.exceptions.DefaultCredentialsError):
-            raise ConfigError([f"credentials_file {path} of the warehouse is not there, or is no key of Google's"]) from None
-    if settings.get("credentials"):
-        return _parsed(settings["credentials"])
-    if settings.get("api_endpoint"):
-        return AnonymousCredentials()
-    return google.auth.default(scopes=SCOPES)[0]
+            given = Path(str(path)).read_text()
+        except OSError:
+            raise ConfigError([f"credentials_file {path} of the warehouse cannot be read: correct the path"]) from None
+    if given:
+        return _parsed(given, f"credentials_file {path}" if path else "credentials")
+    found: Credentials = (
+        AnonymousCredentials() if settings.get("api_endpoint") else google.auth.default(scopes=SCOPES)[0]  # type: ignore[no-untyped-call]
+    )
+    return found
 
 
-def _parsed(given: str | Mapping[str, Any]) -> Credentials:
+def _parsed(given: str | Mapping[str, Any], named: str) -> Credentials:
     try:
-        found = json.loads(given) if isinstance(given, str) else dict(given)
-        return service_account.Credentials.from_service_account_info(found, scopes=SCOPES)
+        written = json.loads(given) if isinstance(given, str) else dict(given)
+        account = service_account.Credentials
+        found: Credentials = account.from_service_account_info(written, scopes=SCOPES)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):  # their message may show what was given
-        raise ConfigError(["credentials of the warehouse is not the JSON of a service account's key: write all of the "
-                           "file that Google gave, or its path as credentials_file"]) from None  # fmt: skip
+        raise ConfigError([f"{named} of the warehouse is not the JSON of a service account's key: take the file that "
+                           "Google gave, whole"]) from None  # fmt: skip
+    return found
 
 
 def _dataset(project: str, named: str | None) -> str | None:
@@ -134,8 +139,8 @@ def _location(client: bigquery.Client, dataset: str | None, place: Place) -> str
     if dataset is None:
         return None
     with explaining(place):
-        found = client.get_dataset(dataset, retry=DEFAULT_RETRY.with_timeout(FIRST_ANSWER_SECONDS), timeout=FIRST_ANSWER_SECONDS)
-        return str(found.location)
+        retry = DEFAULT_RETRY.with_timeout(FIRST_ANSWER_SECONDS)
+        return str(client.get_dataset(dataset, retry=retry, timeout=FIRST_ANSWER_SECONDS).location)
 
 
 def _storage(client: bigquery.Client, settings: Mapping[str, Any]) -> BigQueryReadClient | None:
@@ -149,7 +154,7 @@ def _storage(client: bigquery.Client, settings: Mapping[str, Any]) -> BigQueryRe
         import grpc
 
         channel = grpc.insecure_channel(endpoint, options=LARGEST_MESSAGE)
-        return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+        return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))  # type: ignore[no-untyped-call]
     if settings.get("api_endpoint"):
         return None
-    return BigQueryReadClient(credentials=client._credentials)
+    return BigQueryReadClient(credentials=client._credentials)  # type: ignore[no-untyped-call]
