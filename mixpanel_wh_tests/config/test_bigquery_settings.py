@@ -36,8 +36,14 @@ def test_a_key_as_json_comes_from_the_environment_and_is_never_shown(tmp_path: P
     ("section", "told"),
     [
         ("{type: bigquery}", "warehouse.project: missing"),
-        ("{type: bigquery, project: shop, maximum_bytes_billed: 10 GB}", "'10 GB' is not a number of bytes; write a whole"),
-        ("{type: bigquery, project: shop, labels: {team: 'Data Team'}}", "'Data Team' is not a label; write at most 63"),
+        (
+            "{type: bigquery, project: shop, maximum_bytes_billed: 10 GB}",
+            "'10 GB' is not a number of bytes; write a whole",
+        ),
+        (
+            "{type: bigquery, project: shop, labels: {team: 'Data Team'}}",
+            "'Data Team' is not a label; write at most 63",
+        ),
         ("{type: bigquery, project: shop, labels: [team]}", "a list is not a mapping of labels to their values"),
         ("{type: bigquery, project: shop, datset: sales}", "no such key (did you mean 'dataset'?)"),
         (f"{{type: bigquery, project: shop, credentials: {SECRET}, credentials_file: key.json}}", "keep one of them"),

@@ -49,7 +49,10 @@ class RunningBigQuery:
         """A client beside the warehouse's."""
         config = bigquery.QueryJobConfig(default_dataset=f"{PROJECT}.{dataset}") if dataset else None
         return bigquery.Client(
-            PROJECT, AnonymousCredentials(), client_options={"api_endpoint": self.api}, default_query_job_config=config
+            PROJECT,
+            AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            client_options={"api_endpoint": self.api},
+            default_query_job_config=config,
         )
 
     def jobs(self, client: bigquery.Client, staging: str) -> list[bigquery.QueryJob]:

@@ -88,6 +88,13 @@ class AnsweringBigQuery:
             "creationTime": "1700000000000", "lastModifiedTime": "1700000000001", **more,
         }  # fmt: skip
 
+    def make(self, sql: str) -> None:
+        """Know of a table that a statement makes; of one made of a query, a column of keys."""
+        made = re.match(r"CREATE TABLE (?:IF NOT EXISTS )?`[^`]+`\.`([^`]+)`\.`([^`]+)` (?:\(([^)]*)\))?", sql)
+        if made:
+            listed = dict(one.split() for one in (made[3] or "_mp_key STRING").replace("`", "").split(", "))
+            self.table(f"{made[1]}.{made[2]}", listed, numRows="0")
+
     @property
     def statements(self) -> list[str]:
         """The statements that were run, without those of dry runs."""
@@ -112,6 +119,7 @@ class _Api(BaseHTTPRequestHandler):
 
     told: AnsweringBigQuery
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one piece: the second of two would wait for a sign of the first
 
     def log_message(self, format: str, *given: Any) -> None:
         """Nothing is printed."""
@@ -136,7 +144,7 @@ class _Api(BaseHTTPRequestHandler):
         self._said(refusal.status, refusal.body)
         return None
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Metadata, and the rows of queries."""
         path = self._called()
         if path is None:
@@ -164,7 +172,7 @@ class _Api(BaseHTTPRequestHandler):
             return {"datasetReference": reference, "location": "EU"} if dataset[1] in known else None
         return None
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """A job, or a token for a key, which nobody gets."""
         if self.path == "/token":
             self.rfile.read(int(self.headers["Content-Length"]))
@@ -174,11 +182,15 @@ class _Api(BaseHTTPRequestHandler):
             return
         configuration = body["configuration"]
         self.told.jobs.append(configuration)
+        if not configuration.get("dryRun"):
+            self.told.make(configuration.get("query", {}).get("query", ""))
         self._said(200, self._job(len(self.told.jobs) - 1, configuration))
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         """A table goes."""
-        if self._called() is not None:
+        path = self._called()
+        if path is not None:
+            self.told.tables.pop(".".join(path.removeprefix("/datasets/").split("/tables/")), None)
             self._said(204)
 
     def _job(self, number: int, configuration: Json) -> Json:

@@ -18,11 +18,11 @@ BEGINNING = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 connect = duckdb.connect
 
 
-def connected(*given: Any, config: Any = None, **more: Any) -> Any:
+def connected(database: str = ":memory:", config: Any = None, **more: Any) -> Any:
     """A connection with the extensions loaded before a time zone is set, which needs them."""
     chosen = dict(config or {})
     zone = chosen.pop("TimeZone", None)
-    connection = connect(*given, config=chosen, **more)
+    connection = connect(database, config=chosen, **more)
     for extension in EXTENSIONS:
         connection.execute(f"LOAD {extension}")
     if zone:
@@ -32,7 +32,7 @@ def connected(*given: Any, config: Any = None, **more: Any) -> Any:
 
 for _extension in EXTENSIONS:
     import_extension(_extension)
-duckdb.connect = connected
+duckdb.connect = connected  # type: ignore[assignment]
 
 from local_bigquery.catalog import tables  # noqa: E402
 from local_bigquery.cli import main  # noqa: E402

@@ -67,7 +67,7 @@ class BigQueryGround(DividedGround):
         """Everything that was made here goes."""
         for dataset in (self.dataset, self.staging):
             self.client.delete_dataset(f"{PROJECT}.{dataset}", delete_contents=True, not_found_ok=True)
-        self.client.close()
+        self.client.close()  # type: ignore[no-untyped-call]
 
     def open(self) -> Warehouse:
         """The warehouse on this dataset."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from google.api_core import exceptions as google
@@ -43,6 +43,8 @@ def type_text(field: bigquery.SchemaField) -> str:
     elif field.max_length is not None:
         name += f"({field.max_length})"
     return f"ARRAY<{name}>" if field.mode == "REPEATED" else name
+
+
 UNSURE = dt.timedelta(seconds=60)
 METADATA = (
     "SELECT partition_id, total_rows, last_modified_time, total_logical_bytes, CURRENT_TIMESTAMP() "
@@ -83,8 +85,11 @@ class BigQueryCatalogue:
         parted = partitioning(found) if found.table_type in KEPT else None
         if parted is not None and parted.column == PSEUDO:
             columns += [Column(name, type) for name, type in PSEUDO_COLUMNS.items()]
-        rows = int(found.num_rows) if found.table_type in KEPT and found.num_rows is not None else None
-        return Table(table, tuple(columns), is_view=found.table_type in VIEWS, rows=rows)
+        described = Table(table, tuple(columns), is_view=found.table_type in VIEWS)
+        if found.table_type not in KEPT:
+            return described
+        rows, size = int(found.num_rows or 0), int(found.num_bytes or 0)
+        return replace(described, rows=rows, size=size, layout=_layout(found, parted))
 
     def _nearest(self, table: TableName) -> str:
         dataset = self.whole(table).rpartition(".")[0]
@@ -161,6 +166,13 @@ class BigQueryCatalogue:
             tokens, lambda numbers: _rows_of(source + past, parted, numbers), (parted.column,) if parted else (),
             int(found.num_rows or 0), sizes, whole=parted is None,
         )  # fmt: skip
+
+
+def _layout(table: bigquery.Table, parted: Partitioning | None) -> str | None:
+    """How BigQuery divides and orders the rows."""
+    words = [f"PARTITION BY {parted.described}"] if parted else []
+    words += [f"CLUSTER BY {', '.join(table.clustering_fields)}"] if table.clustering_fields else []
+    return ", ".join(words) or None
 
 
 def _rows_of(source: str, parted: Partitioning | None, numbers: Sequence[int] | None) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from google.cloud import bigquery
 
@@ -40,6 +39,13 @@ class Partitioning:
     def quoted(self) -> str:
         """The column, quoted."""
         return f"`{self.column}`"
+
+    @property
+    def described(self) -> str:
+        """In words much like BigQuery's own."""
+        if self.unit:
+            return f"{self.column} ({self.unit})"
+        return f"RANGE_BUCKET({self.column}, GENERATE_ARRAY({self.start}, {self.end}, {self.interval}))"
 
     @property
     def nulls(self) -> int:

@@ -62,7 +62,7 @@ class Reader:
 
     def _pages(self, found: RowIterator) -> Iterator[pa.RecordBatch]:
         if self.storage is not None:
-            begun = False
+            begun = False  # rows that went on cannot be taken back
             try:
                 for batch in found.to_arrow_iterable(
                     bqstorage_client=self.storage, max_queue_size=PAGES_HELD, max_stream_count=STREAMS
@@ -74,6 +74,9 @@ class Reader:
                 if begun:
                     raise
                 self._give_up(error)
+            again = self.jobs.client.get_job(str(found.job_id), location=found.location)
+            assert isinstance(again, bigquery.QueryJob)
+            found = again.result()
         yield from found.to_arrow_iterable()
 
     def _give_up(self, error: google.GoogleAPICallError) -> None:

@@ -72,7 +72,7 @@ class BigQuerySession:
         with explaining(self.jobs.place):
             if dropped:
                 self.jobs.client.delete_table(plain_name(dropped[1]), not_found_ok=True)
-            return bool(dropped) or made is not None and self._is_there(plain_name(made[1]))
+            return bool(dropped or (made and self._is_there(plain_name(made[1]))))
 
     def _is_there(self, name: str) -> bool:
         try:

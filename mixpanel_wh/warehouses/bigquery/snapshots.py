@@ -52,7 +52,7 @@ class BigQuerySnapshots(HashSnapshots):
         return self.tables.staging
 
     def _prepare(self, projection: Projection, names: _Names, partitions: Partitions | None) -> tuple[int, bool]:
-        """Clear debris, make the snapshot tables where missing; a snapshot is read bucket by bucket, and so clustered."""
+        """Clear debris, make the snapshot tables where missing; the snapshot is clustered by what it is read by."""
         text = self.tables.dialect.text_type
         self._execute(f"DROP TABLE IF EXISTS {unnumbered(names)}")
         self._execute(
@@ -95,12 +95,10 @@ class BigQuerySnapshots(HashSnapshots):
         )
 
     def _holds_keys_of_others(self, projection: Projection, names: _Names, scan: Scan) -> bool:
-        """Whether a row key in the partitions in question was delivered from another; nothing is asked where none is."""
+        """Whether a row key in the partitions in question was delivered from another; where there are any."""
         return bool(scan.looked_at) and super()._holds_keys_of_others(projection, names, scan)
 
-    def _write_changes(
-        self, projection: Projection, names: _Names, scan: Scan, where: str, part: Part | None
-    ) -> None:
+    def _write_changes(self, projection: Projection, names: _Names, scan: Scan, where: str, part: Part | None) -> None:
         """Inserts and updates with their payload, then deletes, into the change table."""
         raw = replace(names, changes=unnumbered(names))
         if self._may_move_unseen(projection, scan):
@@ -130,8 +128,8 @@ class BigQuerySnapshots(HashSnapshots):
         starts = f"SELECT _mp_part, SUM(held) OVER (ORDER BY _mp_part) - held AS start FROM ({counted}) AS t"
         self._execute(
             f"CREATE TABLE {names.changes} CLUSTER BY {number} AS SELECT n.* EXCEPT (_mp_part), p.start + ROW_NUMBER() "
-            f"OVER (PARTITION BY n._mp_part) - 1 AS {number} FROM (SELECT {shown}, {part} AS _mp_part FROM {rows}) AS n "
-            f"JOIN ({starts}) AS p ON n._mp_part = p._mp_part"
+            f"OVER (PARTITION BY n._mp_part) - 1 AS {number} FROM (SELECT {shown}, {part} AS _mp_part FROM {rows}) "
+            f"AS n JOIN ({starts}) AS p ON n._mp_part = p._mp_part"
         )
         self._execute(f"DROP TABLE {raw.changes}")
 

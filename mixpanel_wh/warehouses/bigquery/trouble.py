@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import requests
 from google.api_core import exceptions as google
 from google.auth import exceptions as auth
 
@@ -84,14 +83,12 @@ def explaining(place: Place) -> Iterator[None]:
         raise (explained(cause, place) if known else _unreachable(cause)) from None
     except auth.GoogleAuthError as error:
         raise refused(error) from None
-    except (requests.RequestException, ConnectionError) as error:
+    except OSError as error:  # of which those of the client's HTTP library are a kind
         raise _unreachable(error) from None
 
 
 def _unreachable(error: BaseException | None) -> MixpanelWhError:
-    return WarehouseUnavailable(
-        f"BigQuery does not answer ({type(error).__name__}): check the network, and run again"
-    )
+    return WarehouseUnavailable(f"BigQuery does not answer ({type(error).__name__}): check the network, and run again")
 
 
 def refused(error: auth.GoogleAuthError) -> MixpanelWhError:
