@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.spec import Properties
+from mixpanel_wh.warehouses.bigquery import BigQueryWarehouse
+from mixpanel_wh.warehouses.bigquery.jobs import Jobs
 from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery
 from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, read, tally, user_spec
 from mixpanel_wh_tests.warehouses.bigquery_ground import BigQueryGround
@@ -145,30 +148,38 @@ def test_rows_come_over_rest_as_they_come_over_the_storage_read_api(ground: BigQ
         assert sorted(again.run(), key=lambda row: str(row["_mp_key"])) == staged
 
 
-def test_a_broken_run_between_two_statements_leaves_nothing_that_counts(ground: BigQueryGround) -> None:
-    sync_table = ground.fill("many", 30)
+@contextmanager
+def dying_after(jobs: Jobs, statements: int) -> Iterator[None]:
+    """The process dies, as far as the warehouse can tell, once so many more statements were run."""
+    left, run = iter(range(statements)), jobs.run
+
+    def counted(*given: Any, **more: Any) -> Any:
+        if next(left, None) is None:
+            raise InterruptedError
+        return run(*given, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "run", counted)
+        with suppress(InterruptedError):
+            yield
+
+
+def test_a_run_that_dies_between_any_two_statements_leaves_nothing_that_counts(ground: BigQueryGround) -> None:
+    spec = user_spec(ground.fill("many", 30))
     with closing(ground.open()) as warehouse:
-        spec = user_spec(sync_table)
+        assert isinstance(warehouse, BigQueryWarehouse)
         Mirroring(warehouse, spec).run()
         ground.change("many", "word", "new", "STRING", "id < 5")
-        jobs, ran, limit = warehouse.session.jobs, 0, 0  # type: ignore[attr-defined]
-        run = jobs.run
-
-        def dying(sql: str, *given: Any, **more: Any) -> Any:
-            nonlocal ran
-            ran += 1
-            if ran > limit:
-                raise InterruptedError
-            return run(sql, *given, **more)
-
-        for limit in range(1, 40, 3):
-            ran, jobs.run = 0, dying
-            with suppress(InterruptedError):
+        for statements in range(1, 15, 2):
+            with dying_after(warehouse.session.jobs, statements):
                 Mirroring(warehouse, spec).stage()
-                break
-        jobs.run = run
-        assert warehouse.state.load(spec.name).pending is None or limit > 10
+        moved = replace(spec, timezone="Asia/Tokyo", properties=Properties(rename={"word": "Word"}))
+        for statements in range(3, 12, 2):
+            with dying_after(warehouse.session.jobs, statements):
+                Mirroring(warehouse, moved).stage()
+        assert warehouse.state.load(spec.name).pending is None
         assert tally(Mirroring(warehouse, spec).run()) == {"update": 5}
+        assert Mirroring(warehouse, spec).run() == []
 
 
 class TestBigQuery(WarehouseContract):

@@ -107,7 +107,7 @@ def run(bigquery: RunningBigQuery) -> Iterator[list[str]]:
         yield [*dict.fromkeys(job.query for job in ground.jobs())]
 
 
-def parsed(statement: str) -> list[exp.Expression]:
+def parsed(statement: str) -> list[object]:
     """A statement's trees."""
     parts = [part for part in statement.rstrip(";").split(";\n") if part not in UNPARSED]
     return [tree for part in parts for tree in sqlglot.parse(part, read="bigquery") if tree]

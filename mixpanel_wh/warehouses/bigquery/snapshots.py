@@ -7,6 +7,7 @@ their rows. Views and tables outside of BigQuery are hashed whole.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from mixpanel_wh.warehouses.snapshots import BUCKET, HASH, HashSnapshots, _Names
 if TYPE_CHECKING:
     import pyarrow as pa
 
+OWN_TABLE = re.compile(r"`[^`]+`\.`[^`]+`\.`[^`]+`")
 NUMBERED_APART = 1024  # parts in which the changed rows are numbered side by side
 
 
@@ -65,6 +67,11 @@ class BigQuerySnapshots(HashSnapshots):
     def _wanted_buckets(self, projection: Projection, partitions: Partitions | None, kept: int) -> int:
         """One, in each partition where there are any."""
         return 1
+
+    def _count(self, source: str) -> int:
+        """How many rows a table of ours has, wherever its name stands: none is asked for a part of its rows only."""
+        found = OWN_TABLE.search(source)
+        return self.session.held(found[0]) if found else super()._count(source)
 
     def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
         """Give every row of an older snapshot its bucket."""
@@ -131,7 +138,7 @@ class BigQuerySnapshots(HashSnapshots):
             f"OVER (PARTITION BY n._mp_part) - 1 AS {number} FROM (SELECT {shown}, {part} AS _mp_part FROM {rows}) "
             f"AS n JOIN ({starts}) AS p ON n._mp_part = p._mp_part"
         )
-        self._execute(f"DROP TABLE {raw.changes}")
+        self._execute(f"DROP TABLE IF EXISTS {raw.changes}")
 
     def read(self, spec: SyncSpec, pending: Pending) -> Iterator[pa.RecordBatch]:
         """Stream the staged changes in order, without the first `pending.acknowledged`."""
