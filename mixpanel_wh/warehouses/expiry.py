@@ -6,11 +6,7 @@ from datetime import UTC, datetime, timedelta
 from mixpanel_wh.engine.spec import Mode, SyncSpec
 from mixpanel_wh.engine.state import Checkpoint
 
-EXPIRES: dict[str, timedelta] = {
-    "bigquery": timedelta(days=21),
-    "snowflake": timedelta(days=14),
-    "databricks": timedelta(days=30),
-}
+EXPIRES: dict[str, timedelta] = {"snowflake": timedelta(days=14), "databricks": timedelta(days=30)}
 """By kind of warehouse; a warehouse whose snapshots are plain tables keeps them for ever and is not here."""
 
 WARNS_AT = 2 / 3

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.long, pytest.mark.warehouses]
 ANY = "id IN (SELECT id FROM visits ORDER BY FARM_FINGERPRINT(CONCAT(id, '{seed}')) LIMIT {rows})"
 EDITS = {
     "relabel": "UPDATE visits SET label = 'label {seed}' WHERE " + ANY,
-    "clear": "UPDATE visits SET label = NULL, tags = [], total = NULL WHERE " + ANY,
+    "clear": "UPDATE visits SET label = NULL, place = NULL, total = NULL WHERE " + ANY,
     "move": "UPDATE visits SET at = DATETIME_ADD(at, INTERVAL {seed} + 1 HOUR) WHERE " + ANY,
     "hand over": "UPDATE visits SET who = 'user {seed}' WHERE " + ANY,
     "lose": "UPDATE visits SET who = NULL WHERE " + ANY,

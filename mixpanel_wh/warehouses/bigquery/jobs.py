@@ -25,6 +25,14 @@ TYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FLOAT64", bytes: "
 MENTIONED = re.compile(rf"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|@{PARAMETER}(\w+)")
 
 
+@dataclass(frozen=True)
+class Ran:
+    """A job that has ended, and its answer."""
+
+    job: bigquery.QueryJob
+    rows: RowIterator
+
+
 @dataclass
 class Jobs:
     """Runs statements for one client. `pause` waits before a lost race is run again."""
@@ -37,13 +45,14 @@ class Jobs:
     location: str | None = None
     pause: Callable[[float], None] = time.sleep
 
-    def run(self, sql: str, parameters: Parameters | None = None, **config: Any) -> RowIterator:
-        """Run a statement to its end; the rows of its answer. What lost against another write is run again, which is
-        safe: BigQuery rolled all of it back."""
+    def run(self, sql: str, parameters: Parameters | None = None, **config: Any) -> Ran:
+        """Run a statement to its end. What lost against another write is run again, which is safe: BigQuery rolled all
+        of it back."""
         with explaining(self.place):
             for attempt in range(MOST_TRIES):
                 try:
-                    return self._started(sql, self._config(sql, parameters, **config)).result()
+                    job = self._started(sql, self._config(sql, parameters, **config))
+                    return Ran(job, job.result())
                 except google.GoogleAPICallError as error:
                     if attempt + 1 == MOST_TRIES or not clashed(error):
                         raise

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from queue import Empty, Full, Queue
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,15 +18,16 @@ from google.cloud import bigquery
 from google.cloud.bigquery.table import RowIterator
 
 from mixpanel_wh.warehouses.bigquery.arrow import pieces, shaped
-from mixpanel_wh.warehouses.bigquery.jobs import Jobs
+from mixpanel_wh.warehouses.bigquery.jobs import Jobs, Ran
 from mixpanel_wh.warehouses.bigquery.trouble import explaining
 
 if TYPE_CHECKING:
     from google.cloud.bigquery_storage_v1 import BigQueryReadClient
-    from google.cloud.bigquery_storage_v1.types import ReadRowsResponse
+    from google.cloud.bigquery_storage_v1.types import ReadSession, ReadStream
 
 STREAMS = 4
-PAGES_HELD = 4
+MESSAGES_HELD = 4
+POLL_SECONDS = 0.1
 ROWS_PER_BLOCK = 65_536
 BLOCKS_AHEAD = 2
 NOT_GRANTED = (google.PermissionDenied, google.MethodNotImplemented, google.Forbidden)
@@ -53,31 +56,23 @@ class Reader:
     storage: BigQueryReadClient | None
     strict: bool = False  # an account that may not use the Storage Read API is told, not helped
 
-    def rows(self, found: RowIterator) -> Iterator[pa.RecordBatch]:
-        """The rows of a finished query, in any order where it asked for none; a few pages are held."""
-        fields = list(found.schema)
+    def rows(self, found: Ran) -> Iterator[pa.RecordBatch]:
+        """The rows of a finished query, in any order; a few messages are held, however slow the reader."""
+        fields = list(found.rows.schema)
         with explaining(self.jobs.place):
             for batch in self._pages(found):
                 yield from pieces(shaped(batch, fields))
 
-    def _pages(self, found: RowIterator) -> Iterator[pa.RecordBatch]:
-        if self.storage is not None:
-            begun = False  # rows that went on cannot be taken back
+    def _pages(self, found: Ran) -> Iterator[pa.RecordBatch]:
+        if self.storage is not None and found.job.destination is not None and found.rows.total_rows:
             try:
-                for batch in found.to_arrow_iterable(
-                    bqstorage_client=self.storage, max_queue_size=PAGES_HELD, max_stream_count=STREAMS
-                ):
-                    begun = True
-                    yield batch
-                return
+                session = self._opened(found.job.destination)
             except NOT_GRANTED as error:
-                if begun:
-                    raise
                 self._give_up(error)
-            again = self.jobs.client.get_job(str(found.job_id), location=found.location)
-            assert isinstance(again, bigquery.QueryJob)
-            found = again.result()
-        yield from found.to_arrow_iterable()
+            else:
+                yield from self._streamed(session)
+                return
+        yield from found.rows.to_arrow_iterable()
 
     def _give_up(self, error: google.GoogleAPICallError) -> None:
         """Go on over REST, unless the person asked for the Storage Read API."""
@@ -118,24 +113,53 @@ class Reader:
 
     def _stored(self, source: Numbered, first: int) -> pa.Table:
         """A block by the table's own rows: no query is run."""
+        block = f"{source.number} >= {first} AND {source.number} < {first + ROWS_PER_BLOCK}"
+        session = self._opened(source.table.reference, row_restriction=block, selected_fields=source.selected)
+        schema = _schema(session)
+        return pa.Table.from_batches(
+            [batch for stream in session.streams for batch in self._read(stream, schema)], schema
+        )
+
+    def _opened(self, table: bigquery.TableReference, **options: Any) -> ReadSession:
         from google.cloud.bigquery_storage_v1 import types
 
-        storage, table = self.storage, source.table
-        assert storage is not None
-        options = types.ReadSession.TableReadOptions(
-            selected_fields=source.selected,
-            row_restriction=f"{source.number} >= {first} AND {source.number} < {first + ROWS_PER_BLOCK}",
-        )
+        assert self.storage is not None
         wanted = types.ReadSession(
             table=f"projects/{table.project}/datasets/{table.dataset_id}/tables/{table.table_id}",
-            data_format=types.DataFormat.ARROW, read_options=options,
-        )  # fmt: skip
-        session = storage.create_read_session(
+            data_format=types.DataFormat.ARROW,
+            read_options=types.ReadSession.TableReadOptions(**options),
+        )
+        return self.storage.create_read_session(
             parent=f"projects/{self.jobs.client.project}", read_session=wanted, max_stream_count=STREAMS
         )
-        schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
-        messages = (message for stream in session.streams for message in storage.read_rows(stream.name))  # type: ignore[no-untyped-call]
-        return pa.Table.from_batches([_batch(message, schema) for message in messages], schema)
+
+    def _read(self, stream: ReadStream, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        assert self.storage is not None
+        for message in self.storage.read_rows(stream.name):  # type: ignore[no-untyped-call]
+            written = pa.py_buffer(message.arrow_record_batch.serialized_record_batch)
+            yield pa.ipc.read_record_batch(written, schema)
+
+    def _streamed(self, session: ReadSession) -> Iterator[pa.RecordBatch]:
+        """The rows of all streams, each read by a thread of its own."""
+        schema, held, stopped = _schema(session), Queue[pa.RecordBatch](MESSAGES_HELD), Event()
+
+        def pull(stream: ReadStream) -> None:
+            for batch in self._read(stream, schema):
+                while not stopped.is_set() and not _put(held, batch):
+                    pass
+                if stopped.is_set():
+                    return
+
+        with ThreadPoolExecutor(max(1, len(session.streams))) as pool:
+            pulling = [pool.submit(pull, stream) for stream in session.streams]
+            try:
+                while not all(one.done() for one in pulling) or not held.empty():
+                    with suppress(Empty):
+                        yield held.get(timeout=POLL_SECONDS)
+                for one in pulling:
+                    one.result()
+            finally:
+                stopped.set()
 
     def _queried(self, source: Numbered, first: int) -> pa.Table:
         """A block by a query, whose answer comes over REST."""
@@ -145,13 +169,21 @@ class Reader:
             f"SELECT {listed} FROM `{table.project}`.`{table.dataset_id}`.`{table.table_id}` "
             f"WHERE {source.number} >= @mp_first AND {source.number} < @mp_next"
         )
-        found = self.jobs.run(sql, {"first": first, "next": first + ROWS_PER_BLOCK})
+        found = self.jobs.run(sql, {"first": first, "next": first + ROWS_PER_BLOCK}).rows
         return pa.Table.from_batches(list(found.to_arrow_iterable()), None if found.total_rows else found_schema(found))
 
 
-def _batch(message: ReadRowsResponse, schema: pa.Schema) -> pa.RecordBatch:
-    written = pa.py_buffer(message.arrow_record_batch.serialized_record_batch)
-    return pa.ipc.read_record_batch(written, schema)
+def _put(held: Queue[pa.RecordBatch], batch: pa.RecordBatch) -> bool:
+    """Whether the batch found room."""
+    try:
+        held.put(batch, timeout=POLL_SECONDS)
+    except Full:
+        return False
+    return True
+
+
+def _schema(session: ReadSession) -> pa.Schema:
+    return pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
 
 
 def found_schema(found: RowIterator) -> pa.Schema:

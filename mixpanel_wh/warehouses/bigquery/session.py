@@ -19,12 +19,11 @@ from uuid import uuid4
 
 from google.api_core import exceptions as google
 from google.cloud import bigquery
-from google.cloud.bigquery.table import RowIterator
 
 from mixpanel_wh.warehouses.bigquery import loading
 from mixpanel_wh.warehouses.bigquery.arrow import plainly
 from mixpanel_wh.warehouses.bigquery.dialect import PARAMETER
-from mixpanel_wh.warehouses.bigquery.jobs import Jobs, mentioned, renamed
+from mixpanel_wh.warehouses.bigquery.jobs import Jobs, Ran, mentioned, renamed
 from mixpanel_wh.warehouses.bigquery.reading import Reader
 from mixpanel_wh.warehouses.bigquery.trouble import TooLarge, explaining
 from mixpanel_wh.warehouses.session import Parameters
@@ -91,7 +90,7 @@ class BigQuerySession:
             self._catch_up()
             found = self.jobs.run(sql, parameters)
             with explaining(self.jobs.place):
-                return [tuple(row.values()) for row in found]
+                return [tuple(row.values()) for row in found.rows]
 
     def held(self, table: str) -> int:
         """How many rows a table of ours has, from its metadata."""
@@ -115,7 +114,7 @@ class BigQuerySession:
             if kept is not None:
                 self.jobs.client.delete_table(kept, not_found_ok=True)
 
-    def _into_table(self, sql: str, parameters: Parameters | None) -> tuple[RowIterator, bigquery.TableReference]:
+    def _into_table(self, sql: str, parameters: Parameters | None) -> tuple[Ran, bigquery.TableReference]:
         """Run a query into a table of the staging dataset, where an answer may have any size."""
         place = self.jobs.place
         named = f"{place.project}.{place.staging}.answer_{uuid4().hex}"

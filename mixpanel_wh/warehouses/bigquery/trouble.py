@@ -83,6 +83,8 @@ def explaining(place: Place) -> Iterator[None]:
         raise (explained(cause, place) if known else _unreachable(cause)) from None
     except auth.GoogleAuthError as error:
         raise refused(error) from None
+    except InterruptedError:
+        raise
     except OSError as error:  # of which those of the client's HTTP library are a kind
         raise _unreachable(error) from None
 
