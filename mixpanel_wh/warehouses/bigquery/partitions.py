@@ -60,7 +60,7 @@ class Partitioning:
             inside = f"CAST(FORMAT_{self.type}('{FORMATS[self.unit]}', {name}) AS INT64)"
             bounds = f"EXTRACT(YEAR FROM {name}) BETWEEN {YEARS[0]} AND {YEARS[1]}"
         else:
-            inside = f"{FIRST} + DIV({name} - {self.start}, {self.interval})"
+            inside = f"{FIRST} + DIV(({name} - ({self.start})), {self.interval})"
             bounds = f"{name} >= {self.start} AND {name} < {self.end}"
         return f"CASE WHEN {name} IS NULL THEN {self.nulls} WHEN {bounds} THEN {inside} ELSE {OTHERS} END"
 

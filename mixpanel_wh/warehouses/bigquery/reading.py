@@ -36,11 +36,12 @@ LOG = logging.getLogger("mixpanel_wh")
 
 @dataclass(frozen=True)
 class Numbered:
-    """A table whose rows a column numbers from 0, and the columns to read of it."""
+    """A table of so many rows, which a column numbers from 0, and the columns to read of it."""
 
     table: bigquery.Table
     number: str
     fields: Sequence[bigquery.SchemaField]
+    rows: int
 
     @property
     def selected(self) -> list[str]:
@@ -84,8 +85,7 @@ class Reader:
 
     def numbered(self, source: Numbered, start: int) -> Iterator[pa.RecordBatch]:
         """The rows from number `start` on, in order: blocks of them, of which the next ones are fetched meanwhile."""
-        last = int(source.table.num_rows or 0)
-        starts = iter(range(start, last, ROWS_PER_BLOCK))
+        starts = iter(range(start, source.rows, ROWS_PER_BLOCK))
         with ExitStack() as stack, explaining(self.jobs.place):
             pool = ThreadPoolExecutor(BLOCKS_AHEAD)
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)

@@ -92,12 +92,6 @@ class BigQuerySession:
             with explaining(self.jobs.place):
                 return [tuple(row.values()) for row in found.rows]
 
-    def held(self, table: str) -> int:
-        """How many rows a table of ours has, from its metadata."""
-        with self.lock, explaining(self.jobs.place):
-            self._catch_up()
-            return int(self.jobs.client.get_table(plain_name(table)).num_rows or 0)
-
     def stream(self, sql: str, parameters: Parameters | None = None, plain: bool = True) -> Iterator[pa.RecordBatch]:
         """Run a query and stream its answer, which is of one moment; a dry run says first what it would scan."""
         with self.lock:

@@ -7,7 +7,6 @@ their rows. Views and tables outside of BigQuery are hashed whole.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,7 +29,6 @@ from mixpanel_wh.warehouses.snapshots import BUCKET, HASH, HashSnapshots, _Names
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OWN_TABLE = re.compile(r"`[^`]+`\.`[^`]+`\.`[^`]+`")
 NUMBERED_APART = 1024  # parts in which the changed rows are numbered side by side
 
 
@@ -67,11 +65,6 @@ class BigQuerySnapshots(HashSnapshots):
     def _wanted_buckets(self, projection: Projection, partitions: Partitions | None, kept: int) -> int:
         """One, in each partition where there are any."""
         return 1
-
-    def _count(self, source: str) -> int:
-        """How many rows a table of ours has, wherever its name stands: none is asked for a part of its rows only."""
-        found = OWN_TABLE.search(source)
-        return self.session.held(found[0]) if found else super()._count(source)
 
     def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
         """Give every row of an older snapshot its bucket."""
@@ -143,10 +136,10 @@ class BigQuerySnapshots(HashSnapshots):
     def read(self, spec: SyncSpec, pending: Pending) -> Iterator[pa.RecordBatch]:
         """Stream the staged changes in order, without the first `pending.acknowledged`."""
         number, table = self.tables.dialect.row_number, self.staging.found("changes", spec.name)
-        if table is None or not table.num_rows:
+        if table is None or not pending.rows:
             return
         fields = [field for field in table.schema if field.name not in (BUCKET, HASH, number)]
-        yield from self.session.reader.numbered(Numbered(table, number, fields), pending.acknowledged)
+        yield from self.session.reader.numbered(Numbered(table, number, fields, pending.rows), pending.acknowledged)
 
     def discard(self, spec: SyncSpec, snapshot: bool = False) -> None:
         """Drop the change table, and with `snapshot` the snapshot too."""
