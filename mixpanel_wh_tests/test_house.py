@@ -21,7 +21,8 @@ VAGUE = {"helper", "helpers", "util", "utils", "processor", "handler", "data", "
 TEXTS = {".py", ".md", ".yaml", ".yml", ".toml", ".cfg", ".html", ".sql", ""}
 LOCAL = {"127.0.0.1", "localhost", "::1"}
 SPOKEN_TO = ("mixpanel.com", "dagster.io", "duckdb.org", "w3.org", "json-schema.org", "example", "example.com",
-             "invalid", "test")  # fmt: skip
+             "invalid", "test", "googleapis.com", "amazonaws.com", "snowflakecomputing.com", "databricks.com",
+             "azuredatabricks.net")  # fmt: skip
 
 
 @cache
