@@ -1,7 +1,7 @@
 """The server of the BigQuery stand-in: `local-bigquery`, run by a Python of its own, with what it lacks added.
 
 It runs in another environment than the tests: what it imports is not installed beside them. Added are the time zone of
-`TIMESTAMP(value, zone)` where that is a parameter, and the columns `last_modified_time` and `total_logical_bytes` of
+`TIMESTAMP(value, zone)` where that is a parameter, JSON that an UPDATE assigns, and the columns `last_modified_time` and `total_logical_bytes` of
 INFORMATION_SCHEMA.PARTITIONS: a partition's time moves on whenever what it holds has changed since it was last asked
 for. The times are of 2024, so that none of them is too fresh to be trusted.
 """
@@ -39,7 +39,7 @@ from local_bigquery.cli import main  # noqa: E402
 from local_bigquery.engine import database  # noqa: E402
 from local_bigquery.engine.database import quote  # noqa: E402
 from local_bigquery.sql import translate  # noqa: E402
-from local_bigquery.sql.rules import information_schema  # noqa: E402
+from local_bigquery.sql.rules import information_schema, json  # noqa: E402
 from sqlglot import exp  # noqa: E402
 
 moves = itertools.count(1)
@@ -54,6 +54,11 @@ def zoned(tree: exp.Expression, context: Any) -> exp.Expression:
             local = exp.cast(node.this.copy(), exp.DataType.build("TIMESTAMP", dialect="duckdb"))
             node.replace(exp.func("timezone", zone.copy(), local))
     return tree
+
+
+def compared(node: exp.Expression, context: Any) -> exp.Expression:
+    """Refuses comparisons of JSON, as BigQuery does, but not what an UPDATE assigns."""
+    return node if isinstance(node.parent, exp.Update) else json.equality(node, context)
 
 
 def partition_of(table: Any) -> str:
@@ -102,6 +107,7 @@ def last_modified(place: tuple[str, ...], state: object) -> exp.Expression:
 
 information_schema.VIEWS["PARTITIONS"] = partitions
 translate.STATEMENT_RULES.insert(0, zoned)
+translate.NODE_RULES[translate.NODE_RULES.index(json.equality)] = compared
 
 if __name__ == "__main__":
     main()

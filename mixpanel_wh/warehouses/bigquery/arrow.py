@@ -26,7 +26,8 @@ def plainly(fields: Iterable[SchemaField]) -> str:
 def _plain(field: SchemaField) -> str | None:
     name = _quoted(field.name)
     if field.mode == "REPEATED" or field.field_type in NESTED:
-        return f"TO_JSON({name})" if _holds(field) else None
+        # TO_JSON of NULL is a JSON null, and no NULL.
+        return f"CASE WHEN {name} IS NOT NULL THEN TO_JSON({name}) END" if _holds(field) else None
     if field.field_type in AS_TEXT:
         return f"CAST({name} AS STRING)"
     return f"ST_ASTEXT({name})" if field.field_type == "GEOGRAPHY" else None
