@@ -110,7 +110,7 @@ def running_postgres() -> Iterator[RunningPostgres]:
                 "--locale=C"]  # fmt: skip
         subprocess.run(made, check=True, capture_output=True, cwd=parent, **_as_owner())
         # Roles with a password must give it; only `postgres` comes in without.
-        local = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        local = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 md5\n"
         (folder / "pg_hba.conf").write_text(local)
         yield from _served(bin, folder, port)
     finally:
