@@ -14,6 +14,7 @@ WAREHOUSES: dict[str, str] = {
     "bigquery": "mixpanel_wh.warehouses.bigquery",
     "duckdb": "mixpanel_wh.warehouses.duckdb",
     "postgres": "mixpanel_wh.warehouses.postgres",
+    "redshift": "mixpanel_wh.warehouses.redshift",
 }
 
 
