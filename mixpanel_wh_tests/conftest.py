@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 
 from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery, running_bigquery
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres, running_postgres
+from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift, running_redshift
+from mixpanel_wh_tests.stand_ins.s3 import running_s3
 
 HERE = Path(__file__).parent
 MARKED = {
@@ -47,6 +49,13 @@ def postgres() -> Iterator[RunningPostgres]:
 def bigquery() -> Iterator[RunningBigQuery]:
     """A server that stands in for BigQuery; each test makes datasets of its own in it."""
     with running_bigquery() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def redshift(postgres: RunningPostgres) -> Iterator[RunningRedshift]:
+    """What stands in for Redshift, and an S3 that it unloads to."""
+    with running_s3("unloads") as s3, running_redshift(postgres, s3) as running:
         yield running
 
 

@@ -93,6 +93,8 @@ class Wire(socketserver.BaseRequestHandler):
         self.application, self.user = given.get(b"application_name", b"").decode(), given[b"user"].decode()
         kept = b"".join(k + b"\0" + v + b"\0" for k, v in given.items() if k in KNOWN_PARAMETERS) + b"\0"
         with socket.create_connection(("127.0.0.1", self.server.running.postgres.port)) as upstream:
+            for end in (upstream, self.request):  # many small messages, none of which should wait for another
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             upstream.sendall(struct.pack("!ii", len(kept) + 8, START) + kept)
             yield upstream
 

@@ -26,6 +26,7 @@ CREATE CAST ({like} AS pg_catalog.{name}) WITHOUT FUNCTION AS ASSIGNMENT;
 
 FUNCTIONS = r"""
 CREATE FUNCTION pg_catalog.rs_json_serialize(super) RETURNS varchar IMMUTABLE STRICT LANGUAGE sql
+    SET standard_conforming_strings = on
     AS $$ SELECT regexp_replace(CAST($1 AS jsonb)::text, '("([^"\\]|\\.)*")|([:,]) ', '\1\3', 'g') $$;
 CREATE FUNCTION pg_catalog.json_parse(text) RETURNS super IMMUTABLE STRICT LANGUAGE sql
     AS $$ SELECT CAST(CAST($1 AS jsonb) AS super) $$;

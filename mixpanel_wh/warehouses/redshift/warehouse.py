@@ -20,7 +20,7 @@ except ImportError as error:
 
 from mixpanel_wh.warehouses.redshift.catalogue import RedshiftCatalogue
 from mixpanel_wh.warehouses.redshift.dialect import RedshiftDialect
-from mixpanel_wh.warehouses.redshift.session import ERRORS, Connection, RedshiftSession, asked
+from mixpanel_wh.warehouses.redshift.session import Connection, RedshiftSession, asked
 from mixpanel_wh.warehouses.redshift.trouble import Place, refused
 from mixpanel_wh.warehouses.redshift.unloading import Store
 
@@ -119,6 +119,6 @@ def _opened(given: Mapping[str, Any], statements: tuple[str, ...], timeout: floa
         connection.autocommit = True
         for statement in statements:
             asked(connection, statement)
-    except (*ERRORS, AttributeError, ValueError) as error:
+    except Exception as error:  # the driver, TLS and AWS raise errors of very many kinds
         raise refused(error, place) from None  # the driver's own error may show what it was given
     return connection
