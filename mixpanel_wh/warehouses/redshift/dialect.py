@@ -28,6 +28,7 @@ WHOLE_BYTES = 200  # of a text in a row's content; longer ones stand there as th
 MOST_PARTS, GROUPS = 200, 16
 FARTHEST_MS = 9_000_000_000_000_000
 SEED = "\0"  # where a column's fast hash takes the hash of the columns before it; no identifier holds this letter
+WRONG = "\1"  # begins what stands for a column that cannot be hashed: why
 CHAIN = 16  # columns hashed one into the other
 # Values of each type that is hashed, of fixed hashes as long as Redshift hashes the way it does.
 PROBE = ("CAST('mixpanel' AS VARCHAR(8))", "CAST(1 AS SMALLINT)", "CAST(1 AS INTEGER)", "CAST(1 AS BIGINT)",
@@ -197,7 +198,7 @@ class RedshiftDialect:
         """The column's part of a chain of FNV hashes. FNV of two texts is that of both in one, and of NULL is nowhere
         described: so what goes in first is whether there is a value, and how long a text is."""
         if wrong := refused(column):
-            raise wrong
+            return f"{WRONG}{wrong}"  # a column that is denied is described as well, and stops nothing
         name, kind = self.quote(column.name), self.kind(column)
         if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
             value, here = f"COALESCE({name}, 0)", f"CASE WHEN {name} IS NULL THEN 0 ELSE 1 END"
@@ -214,6 +215,8 @@ class RedshiftDialect:
     def fast_hash(self, columns: list[str]) -> str:
         """FNV over all columns, each chain of some columns under the hash of the chain before, so that nothing nests
         too deeply, and FarmHash over that: FNV alone keeps the low bits of what it hashed."""
+        if wrong := [column.removeprefix(WRONG) for column in columns if column.startswith(WRONG)]:
+            raise SourceError(wrong[0])
         hashed = "CAST(0 AS BIGINT)"
         for start in range(0, len(columns), CHAIN):
             chain = "CAST(0 AS BIGINT)"
