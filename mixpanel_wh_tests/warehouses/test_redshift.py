@@ -18,10 +18,22 @@ from mixpanel_wh.engine.state import Lease
 from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift
 from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, read, tally, user_spec
 from mixpanel_wh_tests.warehouses.contract import WarehouseContract
+from mixpanel_wh_tests.warehouses.contract_changes import ChangesContract
+from mixpanel_wh_tests.warehouses.contract_settling import SettlingContract
 from mixpanel_wh_tests.warehouses.ground import Ground
 from mixpanel_wh_tests.warehouses.redshift_ground import RedshiftGround
 
 
+class TestRedshiftBriefly(ChangesContract, SettlingContract):
+    """The part of the contract that rests most on the warehouse's own SQL."""
+
+    @pytest.fixture
+    def ground(self, redshift: RunningRedshift) -> Iterator[Ground]:
+        with closing(RedshiftGround(redshift)) as ground:
+            yield ground
+
+
+@pytest.mark.long
 class TestRedshift(WarehouseContract):
     """Answers through a cursor."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import redshift_connector
 
+from mixpanel_wh.engine.errors import SourceError, WarehouseUnavailable
 from mixpanel_wh.warehouses.redshift import unloading
 from mixpanel_wh.warehouses.redshift.binding import bound, inlined, inserts, literal, quote
 from mixpanel_wh.warehouses.redshift.dialect import RedshiftDialect
@@ -70,6 +72,7 @@ class RedshiftSession:
     def _run(self, sql: str, parameters: Parameters | None) -> redshift_connector.Cursor:
         with self._explained(sql):
             if self.broken and not self.depth:
+                closed(self.connection)
                 self.connection, self.broken = self.opened(), False
             try:
                 return asked(self.connection, *bound(sql, parameters))
@@ -165,9 +168,10 @@ class RedshiftSession:
                 return
             try:
                 self._make_lock()
-            except Exception:
-                if attempt == ATTEMPTS - 1 or not self.rows(LOCKED, named):
+            except (WarehouseUnavailable, SourceError):  # a missing privilege is neither
+                if attempt == ATTEMPTS - 1:
                     raise
+                time.sleep(0.05 * 2**attempt)
 
     def _make_lock(self) -> None:
         there = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = CAST(:schema AS VARCHAR(127))"
@@ -180,6 +184,8 @@ def closed(connection: Connection) -> None:
     """Close a connection that may be broken already."""
     with suppress(*ERRORS):
         connection.close()
+    with suppress(*ERRORS, AttributeError):  # the driver leaves its file open where the other side went first
+        connection._sock.close()
 
 
 def asked(connection: Connection, sql: str, parameters: Parameters | None = None) -> redshift_connector.Cursor:
