@@ -95,7 +95,45 @@ BIGQUERY = {
     "storage_endpoint": Field(text("a host and port"), "host:port in place of Google's Storage Read API"),
 }  # fmt: skip
 
-WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {"duckdb": DUCKDB, "bigquery": BIGQUERY, "postgres": POSTGRES}
+REDSHIFT = {
+    "type": Field(Choice(("redshift",), "a type of warehouse"), "the kind of warehouse", required=True),
+    "host": Field(text("the name of a host"), "the endpoint of the cluster or workgroup, without its port"),
+    "port": Field(Parsed(syntax.port, "a port", {"type": "integer", "minimum": 1, "maximum": 65535}),
+                  "its port (default 5439)"),
+    "database": Field(text("the name of a database"), "the database", required=True),
+    "user": Field(text("the name of a user"), "the user that reads the tables and owns the staging schema"),
+    "password": Field(text(), "the password of the user", secret=True),
+    "cluster": Field(text("the name of a cluster"), "log in to this cluster by IAM, in place of a password"),
+    "workgroup": Field(text("the name of a workgroup"), "log in to this serverless workgroup by IAM"),
+    "region": Field(text("the name of a region"), "the AWS region of the cluster and of the bucket, us-east-1 for one"),
+    "profile": Field(text("the name of a profile"), "the AWS profile to take credentials from (default: as AWS' tools)"),
+    "sslmode": Field(Choice(("disable", "verify-ca", "verify-full"), "an sslmode"),
+                     "how far the server's certificate is checked (default verify-full)"),
+    "schemas": Field(
+        ListOf(text("the name of a schema")), "where tables named without their schema are looked for, in this order"
+    ),
+    "staging_schema": Field(
+        text("the name of a schema"), "the schema in which snapshots and state are kept (default mixpanel)"
+    ),
+    "unload_to": Field(
+        Parsed(syntax.s3_place, "a place in S3", {"type": "string", "pattern": "^s3://"}),
+        "where large answers go on their way, s3://bucket/prefix; without it everything comes through a cursor",
+    ),
+    "iam_role": Field(text("the ARN of a role"), "the role by which Redshift writes there (default: its default role)"),
+    "unload_rows": Field(
+        Parsed(syntax.whole, "a whole number", {"type": "integer", "minimum": 0}),
+        "answers of at least so many rows go through S3 (default 100000)",
+    ),
+    "s3_endpoint": Field(Parsed(syntax.url, "an address", {"type": "string"}), "another address of S3: a VPC endpoint"),
+    "connect_timeout": Field(
+        Parsed(syntax.seconds, "a number of seconds", {"type": "number", "minimum": 0}),
+        "how many seconds to wait for the server (default 30)",
+    ),
+}  # fmt: skip
+
+WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {
+    "duckdb": DUCKDB, "bigquery": BIGQUERY, "postgres": POSTGRES, "redshift": REDSHIFT,
+}  # fmt: skip
 """The fields of each kind of warehouse that `warehouses.WAREHOUSES` can open."""
 
 RATE_FIELDS = {

@@ -164,6 +164,13 @@ def database_url(text: str) -> str:
     return text.strip()
 
 
+def s3_place(text: str) -> str:
+    """A bucket of S3, and a prefix in it."""
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]+(/\S*)?", text.strip()):
+        raise ValueError("write a place such as s3://bucket/prefix")
+    return text.strip()
+
+
 def port(text: str) -> int:
     """A port of a server."""
     found = whole(text)

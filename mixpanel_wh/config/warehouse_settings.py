@@ -35,6 +35,8 @@ def read_warehouse(name: str, node: Node, place: Place, folder: Path) -> Warehou
         section.wrong("database", "missing; write database, or a url that names it")
     if section.given("credentials") and section.given("credentials_file"):
         section.wrong("credentials", "given beside credentials_file; keep one of them")
+    if kind == "redshift":
+        _check_login(section)
     if len(place.mistakes.found) > before or not section.is_whole:
         return None
     return WarehouseSettings(name, kind, {key: value for key, value in values.items() if key != "type"})
@@ -49,3 +51,16 @@ def _check_staging(section: Section, values: dict[str, object]) -> None:
         section.wrong("staging_path", "missing; with read_only, name another file that holds the staging schema")
     if "staging_path" in values and values["staging_path"] == values.get("path"):
         section.wrong("staging_path", "this is the warehouse itself; name another file, or take this key away")
+
+
+def _check_login(section: Section) -> None:
+    """One way into Redshift: a host with user and password, or a cluster or workgroup by IAM."""
+    ways = [key for key in ("cluster", "workgroup") if section.given(key)]
+    if not section.given("host") and not ways:
+        section.wrong("host", "missing; write host, user and password, or cluster or workgroup to log in by IAM")
+    if len(ways) > 1:
+        section.wrong("workgroup", "the warehouse is a cluster already; take one of cluster and workgroup away")
+    if ways and section.given("password"):
+        section.wrong("password", f"{ways[0]} logs in by IAM, without a password; take one of them away")
+    if not ways and not section.given("user"):
+        section.wrong("user", "missing; write the user that logs in to host")

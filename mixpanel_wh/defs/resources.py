@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr
 
 from mixpanel_wh.config import Project, destination_from_values, load_project, warehouse_from_values
 from mixpanel_wh.defs.connections import MixpanelConnections
+from mixpanel_wh.defs.giving import kind_given, settings_given
 from mixpanel_wh.defs.schema import with_environment
 from mixpanel_wh.engine.errors import ConfigError
 from mixpanel_wh.engine.spec import SyncSpec
@@ -45,6 +46,9 @@ class MixpanelResource(MixpanelConnections, dg.ConfigurableResource[None]):
     `{"type": "duckdb", "path": "warehouse.duckdb"}`; assets that return rows need none. A value of it may be a
     `dg.EnvVar` or a text with `${NAME}` in it, which is looked up in the process that uses it. The UI shows neither the
     warehouse nor the secrets of the project.
+
+    `warehouse_resource` takes a resource of one of Dagster's integrations that says how to connect, for example
+    `RedshiftClientResource(...)`; what `warehouse` says beside it stands above it.
     """
 
     project_id: str = Field(description="The number of the Mixpanel project.")
@@ -61,6 +65,7 @@ class MixpanelResource(MixpanelConnections, dg.ConfigurableResource[None]):
     warehouse: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra=SECRET, description="The warehouse's type and settings."
     )
+    warehouse_resource: dg.ResourceDependency[Any] = None  # None: `warehouse` says everything
 
     def __init__(self, **values: Any) -> None:
         named = {"warehouse": references(values["warehouse"])} if "warehouse" in values else {}
@@ -68,16 +73,18 @@ class MixpanelResource(MixpanelConnections, dg.ConfigurableResource[None]):
 
     def warehouse_settings(self, sync: SyncSpec) -> dict[str, Any]:
         """The one warehouse of this resource; ConfigError when it has none or it has mistakes."""
-        if not self.warehouse:
+        given = settings_given(self.warehouse_resource) if self.warehouse_resource is not None else {}
+        if not self.warehouse and not given:
             raise ConfigError([
                 f"sync {sync.name} reads {sync.table}, and its MixpanelResource has no warehouse: write "
                 'warehouse={"type": ..., ...}'
             ])  # fmt: skip
-        return warehouse_from_values(with_environment(self.warehouse, ORIGIN), ORIGIN).as_dict()
+        return warehouse_from_values(given | with_environment(self.warehouse, ORIGIN), ORIGIN).as_dict()
 
     def warehouse_kind(self, sync: SyncSpec) -> str:
         """The kind of the warehouse; rows in memory go through an embedded one."""
-        return str(self.warehouse.get("type", "duckdb"))
+        given = kind_given(self.warehouse_resource) if self.warehouse_resource is not None else "duckdb"
+        return str(self.warehouse.get("type", given))
 
     def project_settings(self, sync: SyncSpec) -> ProjectSettings:
         """The one project of this resource; ConfigError lists its mistakes."""
