@@ -1,10 +1,6 @@
-"""The table that acceptance tests sync from Postgres in every legal way: the same columns as elsewhere, and more types."""
+"""The table of the acceptance tests in Postgres: the same columns as elsewhere, and more types."""
 
-from dataclasses import replace
-from typing import Any
-
-from mixpanel_wh_tests.acceptance.visits import Way, ways
-from mixpanel_wh_tests.warehouses.postgres_ground import PostgresGround
+from mixpanel_wh_tests.acceptance.server_visits import ServerVisits
 
 TYPES = """
 CREATE TYPE spot AS (city text, lat double precision);
@@ -31,61 +27,4 @@ INSERT INTO visits SELECT
 FROM generate_series(FIRST, LAST - 1) AS n
 """
 SHOWN = {"place": "row_to_json(place)", "ratio": "NULLIF(ratio, 'NaN')", "total": "NULLIF(total, 'NaN')"}
-
-
-def make(ground: PostgresGround, rows: int) -> None:
-    """The table, with so many rows of every type."""
-    for statement in TYPES.split(";"):
-        ground.run(statement)
-    more(ground, 0, rows)
-
-
-def more(ground: PostgresGround, first: int, last: int) -> None:
-    """Rows of the same kind, in the columns that are there."""
-    there = columns(ground)
-    made = ROWS.replace("FIRST", str(first)).replace("LAST", str(last))
-    if there == columns(ground, full=True):
-        ground.run(made)
-        return
-    ground.run("CREATE TEMPORARY TABLE made (LIKE shape)")
-    ground.run(made.replace("INTO visits", "INTO made"))
-    kept = ", ".join(name for name in there if name in columns(ground, full=True))
-    ground.run(f"INSERT INTO visits ({kept}) SELECT {kept} FROM made")
-    ground.run("DROP TABLE made")
-
-
-def columns(ground: PostgresGround, full: bool = False) -> list[str]:
-    """The columns of the table as it is, or as it was made."""
-    if full:
-        inside = TYPES.split("CREATE TABLE visits (")[1].rpartition(")")[0].replace("(12,2)", "")
-        return [part.split()[0] for part in inside.split(",")]
-    return [row[0] for row in ground.rows(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'visits'::regclass AND attnum > 0 AND NOT attisdropped "
-        "ORDER BY attnum"
-    )]  # fmt: skip
-
-
-def table_rows(ground: PostgresGround) -> list[dict[str, Any]]:
-    """Every row of the table; what has no place in Mixpanel is None."""
-    names = columns(ground)
-    shown = ", ".join(SHOWN.get(name, name) for name in names)
-    rows = ground.rows(f"SELECT {shown} FROM visits")
-    return [dict(zip(names, (text(value) for value in row), strict=True)) for row in rows]
-
-
-def text(value: Any) -> Any:
-    """A value as the other rows of these tests have it: bytes as bytes."""
-    return bytes(value) if isinstance(value, memoryview) else value
-
-
-def postgres_ways(ground: PostgresGround) -> list[Way]:
-    """Every legal way to sync the table."""
-    return [replace(way, spec=replace(way.spec, table=ground.name("visits"))) for way in ways()]
-
-
-LABELS = [way.label for way in ways()]
-
-
-def labelled(ground: PostgresGround, label: str) -> Way:
-    """One of the ways."""
-    return next(way for way in postgres_ways(ground) if way.label == label)
+VISITS = ServerVisits("postgres", TYPES, ROWS, SHOWN)

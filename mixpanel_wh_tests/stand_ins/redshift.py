@@ -24,6 +24,7 @@ from mixpanel_wh_tests.stand_ins.redshift_unload import unloaded
 DATABASE = "dev"
 APPLICATION = "mixpanel_wh"
 ENCRYPTION, START = (80877103, 80877104), 196608
+SCRAM = struct.pack("!i", 10)
 KNOWN_PARAMETERS = (b"user", b"database", b"application_name", b"client_encoding", b"options")
 SETTINGS = {
     "standard_conforming_strings": "off", "escape_string_warning": "off", "timezone": "UTC",
@@ -103,6 +104,8 @@ class Wire(socketserver.BaseRequestHandler):
         with suppress(EOFError, OSError):
             while True:
                 kind, body = read_message(upstream)
+                if kind == b"R" and body[:4] == SCRAM:  # Postgres asks so for users that it does not know
+                    kind, body = b"E", f"SFATAL\0C28000\0Mpassword authentication failed for user {self.user}\0\0".encode()
                 self.request.sendall(message(kind, self._described(body) if kind == b"T" else body))
         with suppress(OSError):
             self.request.shutdown(socket.SHUT_RDWR)

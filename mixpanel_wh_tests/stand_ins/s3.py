@@ -1,5 +1,6 @@
 """An S3 for the tests: moto's server in this process, with buckets that live as long as it does."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ def running_s3(bucket: str) -> Iterator[str]:
     """Its address, with one bucket in it and credentials in the environment that it takes."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each call otherwise
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -65,7 +65,7 @@ _REFUSALS = (
      "publicly accessible"),
     (r"refuses SSL|SSL|certificate",
      "the encrypted connection to Redshift at {server} failed: check sslmode of the warehouse"),
-    (r"credentials|AccessDenied|ClusterNotFound|not authorized",
+    (r"credentials|config profile|AccessDenied|ClusterNotFound|not authorized",
      "AWS gave no credentials for Redshift database {place.database}: check cluster or workgroup, region and profile of "
      "the warehouse, and that your AWS identity may call GetClusterCredentials"),
     (r"too many|connection limit", "Redshift at {server} has no free connection: wait, and run again"),
