@@ -105,7 +105,7 @@ REDSHIFT = {
     "password": Field(text(), "the password of the user", secret=True),
     "cluster": Field(text("the name of a cluster"), "log in to this cluster by IAM, in place of a password"),
     "workgroup": Field(text("the name of a workgroup"), "log in to this serverless workgroup by IAM"),
-    "region": Field(text("the name of a region"), "the AWS region of the cluster and of the bucket, us-east-1 for one"),
+    "region": Field(text("the name of a region"), "the AWS region of cluster and bucket, for example us-east-1"),
     "profile": Field(text("the name of a profile"), "the AWS profile to take credentials from (default: as AWS' tools)"),
     "sslmode": Field(Choice(("disable", "verify-ca", "verify-full"), "an sslmode"),
                      "how far the server's certificate is checked (default verify-full)"),

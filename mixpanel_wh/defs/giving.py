@@ -53,7 +53,7 @@ def _known(resource: object) -> tuple[str, Callable[[Any], Settings]]:
     found = next((GIVING[one.__name__] for one in type(resource).__mro__ if one.__name__ in GIVING), None)
     if found is None:
         raise ConfigError([
-            f"a {type(resource).__name__} is no warehouse_resource: give one of {', '.join(sorted(GIVING))}, or write the "
-            "settings into warehouse"
+            f"a {type(resource).__name__} is no warehouse_resource: give one of {', '.join(sorted(GIVING))}, or write "
+            "the settings into warehouse"
         ])  # fmt: skip
     return found

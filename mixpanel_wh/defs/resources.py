@@ -65,7 +65,7 @@ class MixpanelResource(MixpanelConnections, dg.ConfigurableResource[None]):
     warehouse: dict[str, Any] = Field(
         default_factory=dict, json_schema_extra=SECRET, description="The warehouse's type and settings."
     )
-    warehouse_resource: dg.ResourceDependency[Any] = None  # None: `warehouse` says everything
+    warehouse_resource: dg.ResourceDependency[Any] = None  # type: ignore[assignment]  # `warehouse` says everything
 
     def __init__(self, **values: Any) -> None:
         named = {"warehouse": references(values["warehouse"])} if "warehouse" in values else {}

@@ -51,5 +51,5 @@ def test_encryption_without_a_look_at_the_certificate_becomes_encryption_with_on
 
 
 def test_a_resource_that_is_no_warehouse_is_named() -> None:
-    with pytest.raises(ConfigError, match="a dict is no warehouse_resource: give one of .*RedshiftClientResource"):
+    with pytest.raises(ConfigError, match=r"a dict is no warehouse_resource: give one of .*RedshiftClientResource"):
         settings_given({})

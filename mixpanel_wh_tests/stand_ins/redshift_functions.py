@@ -112,7 +112,7 @@ SELECT CAST(current_database() AS text) AS database, CAST(n.nspname AS text) AS 
        CAST(pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid) AS numeric(38,0)) AS tbl_rows,
        CAST(pg_stat_get_tuples_inserted(c.oid) - pg_stat_get_tuples_deleted(c.oid) AS numeric(38,0))
            AS estimated_visible_rows,
-       CAST(0 AS numeric(5,2)) AS unsorted, CAST(c.relfilenode AS text) AS create_time
+       CAST('AUTO(EVEN)' AS text) AS diststyle, CAST(NULL AS text) AS sortkey1, CAST(0 AS numeric(5,2)) AS unsorted, CAST(c.relfilenode AS text) AS create_time
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND obj_description(c.oid, 'pg_class') IS NULL;

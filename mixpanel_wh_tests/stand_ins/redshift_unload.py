@@ -47,7 +47,7 @@ def unloaded(sql: str, running: RunningRedshift, user: str, path: str) -> int:
         pq.write_table(table.slice(first, step), written)
         name = f"{prefix}{number:04d}_part_00.parquet" if files > 1 else f"{prefix}{number:03d}.parquet"
         store.put_object(Bucket=bucket, Key=name, Body=written.getvalue())
-    return table.num_rows
+    return int(table.num_rows)
 
 
 def _rows(query: str, running: RunningRedshift, user: str, path: str) -> pa.Table:

@@ -159,6 +159,7 @@ def test_late_binding_views_and_external_tables_are_read_mirrored_and_tell_that_
     described = warehouse.tables.describe(table)
     assert described.is_view == (made is late_binding)
     assert len(read(warehouse, user_spec(table))) == 30
+    assert (described.rows, described.size) == (None, None)
     sync = Mirroring(warehouse, user_spec(table))
     assert tally(sync.run()) == {"insert": 30}
     token = warehouse.tables.change_token(table)
@@ -243,3 +244,10 @@ def test_the_change_token_of_a_table_costs_no_scan_where_its_view_may_be_read(
         ground.run(edit)
         moved, token = token, warehouse.tables.change_token(table)
         assert moved != token
+
+
+def test_a_table_is_described_with_its_extent(ground: RedshiftGround, warehouse: Warehouse) -> None:
+    described = warehouse.tables.describe(ground.fill("many", 60_000))
+    assert (described.rows, described.layout) == (60_000, "DISTSTYLE AUTO(EVEN)")
+    assert described.size
+    assert described.size >= 1 << 20

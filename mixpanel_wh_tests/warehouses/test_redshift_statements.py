@@ -42,13 +42,13 @@ LONGEST_NAME = 127
 
 
 @pytest.fixture(scope="module")
-def statements(redshift: RunningRedshift) -> Iterator[list[str]]:
+def statements(redshift: RunningRedshift) -> list[str]:
     """What runs of every kind over every type asked the server, through a cursor and through S3."""
     before = len(redshift.asked)
     for unload in (False, True):
         with closing(RedshiftGround(redshift, unload)) as ground, closing(ground.open()) as warehouse:
             everything(ground, warehouse)
-    yield [*dict.fromkeys(queries(redshift.asked[before:]))]
+    return [*dict.fromkeys(queries(redshift.asked[before:]))]
 
 
 def queries(asked: list[str]) -> Iterator[str]:

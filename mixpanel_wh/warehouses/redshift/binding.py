@@ -56,8 +56,8 @@ def inserts(table: str, batch: pa.RecordBatch) -> Iterator[tuple[str, dict[str, 
     listed, types = ", ".join(quote(name) for name in names), [_type(field.type) for field in batch.schema]
     for start in range(0, batch.num_rows, rows):
         given: dict[str, str] = {}
-        columns = [_shown(column, type, n, given)
-                   for n, (column, type) in enumerate(zip(batch.slice(start, rows).columns, types, strict=True))]  # fmt: skip
+        typed = zip(batch.slice(start, rows).columns, types, strict=True)
+        columns = [_shown(column, type, n, given) for n, (column, type) in enumerate(typed)]
         lines = ", ".join(f"({', '.join(row)})" for row in zip(*columns, strict=True))
         yield f"INSERT INTO {table} ({listed}) VALUES {lines}", given
 

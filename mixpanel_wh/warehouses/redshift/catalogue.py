@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,7 +15,7 @@ from mixpanel_wh.warehouses.catalogue import Partitions
 from mixpanel_wh.warehouses.redshift.dialect import RedshiftDialect, refused
 from mixpanel_wh.warehouses.redshift.session import RedshiftSession
 
-BASE = "BASE TABLE"
+BASE, MEGABYTE = "BASE TABLE", 1 << 20
 # These views show late-binding views and external tables too, which information_schema does not.
 TABLES = (
     "SELECT table_schema, table_type FROM svv_tables WHERE table_name = {name} AND table_catalog = {catalogue} "
@@ -30,7 +30,8 @@ NAMES = (
     "AND table_schema NOT IN ('pg_catalog', 'information_schema', 'pg_internal', 'pg_automv') ORDER BY 1, 2"
 )
 INFO = (
-    "SELECT table_id, size, tbl_rows, estimated_visible_rows, unsorted, create_time FROM svv_table_info "
+    "SELECT table_id, size, tbl_rows, estimated_visible_rows, diststyle, sortkey1, unsorted, create_time "
+    "FROM svv_table_info "
     "WHERE \"schema\" = {schema} AND \"table\" = {name}"
 )
 # The catalogue shows the names of tables that one may not read.
@@ -50,6 +51,7 @@ class RedshiftCatalogue:
     session: RedshiftSession
     dialect: RedshiftDialect
     schemas: tuple[str, ...]
+    measures: bool | None = None
 
     def _rows(self, sql: str, **given: str) -> list[tuple[Any, ...]]:
         named = {"catalogue": self.session.place.database, **given}
@@ -79,7 +81,16 @@ class RedshiftCatalogue:
             raise SourceError(f"there is no table {table} in the warehouse{self._nearest(table)}")
         columns = self._rows(COLUMNS, schema=found[0], name=table.parts[-1])
         described = tuple(Column(str(name), typed(*rest)) for name, *rest in columns)
-        return Table(table, described, is_view=found[1] == "VIEW")
+        return self._measured(Table(table, described, is_view=found[1] == "VIEW"), *found)
+
+    def _measured(self, table: Table, schema: str, kind: str) -> Table:
+        """The table with its extent, where the user may know it; what has none (a view) as it is."""
+        info = self._info(schema, kind, table.name.parts[-1])
+        if not info:
+            return table
+        _, size, _, rows, style, key, *_ = info[0]
+        layout = " ".join(str(one) for one in (style and f"DISTSTYLE {style}", key and f"SORTKEY({key})") if one)
+        return replace(table, rows=int(rows or 0), size=int(size or 0) * MEGABYTE, layout=layout or None)
 
     def _nearest(self, table: TableName) -> str:
         listed = [(str(schema), str(name)) for schema, name in self._rows(NAMES, staging=self.session.place.staging)]
@@ -93,17 +104,20 @@ class RedshiftCatalogue:
         """Size and numbers of rows from SVV_TABLE_INFO, which cost no scan. Views, external tables, empty tables, and
         all where the user may not read that view, are hashed."""
         described, found = self.describe(table), self._found(table)
-        info = self._info(*found, table.parts[-1]) if found else []
-        moved = info or self._hashed(described)
+        moved = (self._info(*found, table.parts[-1]) if found else []) or self._hashed(described)
         return hashlib.md5(repr((described.columns, moved)).encode(), usedforsecurity=False).hexdigest()
 
     def _info(self, schema: str, kind: str, name: str) -> list[tuple[Any, ...]]:
-        if kind != BASE:
+        if kind != BASE or not self._may_measure():
             return []
-        try:
-            return self._rows(INFO, schema=schema, name=name)
-        except SourceError:  # only administrators may read it, until it is granted
-            return []
+        return self._rows(INFO, schema=schema, name=name)
+
+    def _may_measure(self) -> bool:
+        """Only administrators may read SVV_TABLE_INFO, until it is granted. Asked first: a statement that fails would
+        end the transaction that it stands in."""
+        if self.measures is None:
+            self.measures = bool(self.session.rows("SELECT HAS_TABLE_PRIVILEGE('svv_table_info', 'SELECT')")[0][0])
+        return self.measures
 
     def _hashed(self, table: Table) -> list[tuple[Any, ...]]:
         columns = [self.dialect.hashable(column) for column in table.columns if not refused(column)]
@@ -131,7 +145,7 @@ class RedshiftCatalogue:
         return missing
 
     def _may_read(self, table: str) -> bool:
-        """Asked by name, which itself needs the schema's privilege."""
+        """Asked by name, which itself needs the schema's privilege; no transaction is open then."""
         try:
             return bool(self._rows("SELECT HAS_TABLE_PRIVILEGE({table}, 'SELECT')", table=table)[0][0])
         except MixpanelWhError:

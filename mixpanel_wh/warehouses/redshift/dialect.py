@@ -59,6 +59,14 @@ def refused(column: Column) -> SourceError | None:
     )
 
 
+def _probed() -> str:
+    """Hashes of constants: other ones mean that Redshift hashes in another way."""
+    hashed = "0"
+    for value in PROBE:
+        hashed = f"FNV_HASH({value}, CAST({hashed} AS BIGINT))"
+    return f"CAST({hashed} AS {SHORT}) || ' ' || CAST(FARMFINGERPRINT64('mixpanel') AS {SHORT})"
+
+
 class RedshiftDialect:
     """`dialect.Dialect` for Redshift; sessions run in UTC, so text forms do not depend on the server's settings."""
 
@@ -70,15 +78,7 @@ class RedshiftDialect:
     row_number = "_mp_row"
     numbers_rows = False
     longest_name: int | None = 127
-
-    @property
-    def release(self) -> str:
-        """Hashes of constants: other ones mean that Redshift hashes in another way. Its version tells nothing of that,
-        and moves with every patch."""
-        hashed = "0"
-        for value in PROBE:
-            hashed = f"FNV_HASH({value}, CAST({hashed} AS BIGINT))"
-        return f"CAST({hashed} AS {SHORT}) || ' ' || CAST(FARMFINGERPRINT64('mixpanel') AS {SHORT})"
+    release = _probed()  # Redshift's version tells nothing of its hashes, and moves with every patch
 
     def quote(self, identifier: str) -> str:
         """The identifier, quoted."""
@@ -190,7 +190,8 @@ class RedshiftDialect:
     def hash_total(self, sql: str) -> str:
         """The number of rows and sums of their MD5, of which each piece fits into a BIGINT."""
         hashed = f"MD5({sql})"
-        pieces = (f"SUM(STRTOL(SUBSTRING({hashed}, {start}, {size}), 16))" for start, size in ((1, 12), (13, 12), (25, 8)))
+        cuts = ((1, 12), (13, 12), (25, 8))
+        pieces = (f"SUM(STRTOL(SUBSTRING({hashed}, {start}, {size}), 16))" for start, size in cuts)
         sums = " || ':' || ".join(f"CAST(COALESCE({piece}, 0) AS {SHORT})" for piece in pieces)
         return f"CAST(COUNT(*) AS {SHORT}) || ':' || {sums}"
 

@@ -60,7 +60,7 @@ READINGS: dict[int, Reading] = {
     700: Reading("CAST(CAST({0} AS VARCHAR(64)) AS DOUBLE PRECISION)", pa.float64()),
     701: Reading("{0}", pa.float64()),
     25: PLAIN,
-    1042: PLAIN,
+    1042: Reading("CAST({0} AS VARCHAR(4096))", pa.string()),  # without the blanks that fill a CHAR, which mean nothing
     1043: PLAIN,
     1082: Reading(YEARS.format("", "", "DATE"), pa.date32()),
     1083: CLOCK,

@@ -10,7 +10,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import redshift_connector
+from redshift_connector.core import Connection
+from redshift_connector.cursor import Cursor
+from redshift_connector.error import Error
 
 from mixpanel_wh.engine.errors import SourceError, WarehouseUnavailable
 from mixpanel_wh.warehouses.redshift import unloading
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 
     from mixpanel_wh.warehouses.redshift.reading import Found, Reading
 
-Connection = redshift_connector.Connection
-ERRORS = (redshift_connector.Error, OSError, struct.error)
+ERRORS = (Error, OSError, struct.error)
 ENDED = ("", "57P01", "57P02", "57P03")  # states after which a connection is of no more use
 LOCK = "run_lock"
 ROWS_PER_FETCH = 10_000
@@ -69,7 +70,7 @@ class RedshiftSession:
         with self.lock:
             return [tuple(row) for row in self._run(sql, parameters).fetchall()]
 
-    def _run(self, sql: str, parameters: Parameters | None) -> redshift_connector.Cursor:
+    def _run(self, sql: str, parameters: Parameters | None) -> Cursor:
         with self._explained(sql):
             if self.broken and not self.depth:
                 closed(self.connection)
@@ -188,7 +189,7 @@ def closed(connection: Connection) -> None:
         connection._sock.close()
 
 
-def asked(connection: Connection, sql: str, parameters: Parameters | None = None) -> redshift_connector.Cursor:
+def asked(connection: Connection, sql: str, parameters: Parameters | None = None) -> Cursor:
     """The cursor that ran the statement."""
     cursor = connection.cursor()
     cursor.paramstyle = "named"

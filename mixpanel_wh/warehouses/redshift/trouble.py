@@ -61,13 +61,13 @@ _REFUSALS = (
     (r"Connection refused|No route to host|Network is unreachable",
      "nothing answers at {server}: check host and port of the warehouse, and that the cluster is running"),
     (r"timed? ?out",
-     "Redshift at {server} does not answer: check host and port of the warehouse, its security group, and whether it is "
-     "publicly accessible"),
+     "Redshift at {server} does not answer: check host and port of the warehouse, its security group, and whether it "
+     "is publicly accessible"),
     (r"refuses SSL|SSL|certificate",
      "the encrypted connection to Redshift at {server} failed: check sslmode of the warehouse"),
     (r"credentials|config profile|AccessDenied|ClusterNotFound|not authorized",
-     "AWS gave no credentials for Redshift database {place.database}: check cluster or workgroup, region and profile of "
-     "the warehouse, and that your AWS identity may call GetClusterCredentials"),
+     "AWS gave no credentials for Redshift database {place.database}: check cluster or workgroup, region and profile "
+     "of the warehouse, and that your AWS identity may call GetClusterCredentials"),
     (r"too many|connection limit", "Redshift at {server} has no free connection: wait, and run again"),
     (r"permission denied for database",
      "user {place.user} may not connect to database {place.database}: check user and database of the warehouse"),
@@ -81,8 +81,8 @@ def explained(error: BaseException, place: Place, sql: str) -> MixpanelWhError:
         return _denied(line, place, sql)
     if state == "40001" or "1023" in line:
         return WarehouseUnavailable(
-            f"Redshift at {place.server} let another run finish first ({line}): run again; where this happens often, run  "
-            f"ALTER DATABASE {quoted(place.database)} ISOLATION LEVEL SNAPSHOT"
+            f"Redshift at {place.server} let another run finish first ({line}): run again; where this happens often, "
+            f"run  ALTER DATABASE {quoted(place.database)} ISOLATION LEVEL SNAPSHOT"
         )
     if "S3ServiceException" in line or "UNLOAD destination" in line:
         return WarehouseUnavailable(

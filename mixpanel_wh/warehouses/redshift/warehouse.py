@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,14 @@ except ImportError as error:
 
 from mixpanel_wh.warehouses.redshift.catalogue import RedshiftCatalogue
 from mixpanel_wh.warehouses.redshift.dialect import RedshiftDialect
-from mixpanel_wh.warehouses.redshift.session import Connection, RedshiftSession, asked
+from mixpanel_wh.warehouses.redshift.session import RedshiftSession, asked
 from mixpanel_wh.warehouses.redshift.trouble import Place, refused
 from mixpanel_wh.warehouses.redshift.unloading import Store
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+
+    from redshift_connector.core import Connection
 
 PORT, CONNECT_TIMEOUT = 5439, 30
 # What the text of values must not be left to; and names are taken as they are written.
@@ -58,8 +61,8 @@ class RedshiftWarehouse:
 
 
 def connect(settings: Mapping[str, Any]) -> RedshiftWarehouse:
-    """Open a database. Settings: `host`, `port` (5439), `database`, `user`, `password`, `sslmode`; or, to log in by IAM,
-    `cluster` or `workgroup` with `region`, `profile` and `user`; `schemas` (where a table named without its schema is
+    """Open a database. Settings: `host`, `port` (5439), `database`, `user`, `password`, `sslmode`; or, to log in by
+    IAM, `cluster` or `workgroup` with `region`, `profile` and `user`; `schemas` (where a table named without its schema is
     looked for); `staging_schema` ("mixpanel"); `unload_to` (`s3://bucket/prefix`), `iam_role` ("default"),
     `unload_rows` (100,000: answers of so many rows go through S3), `s3_endpoint`; `connect_timeout` (seconds, 30).
 
@@ -73,7 +76,7 @@ def connect(settings: Mapping[str, Any]) -> RedshiftWarehouse:
     schemas = tuple(str(schema) for schema in settings.get("schemas", ())) or (place.user, "public")
     dialect = RedshiftDialect()
     path = f"SET search_path TO {', '.join(dialect.quote(schema) for schema in schemas)}"
-    timeout = float(settings.get("connect_timeout", CONNECT_TIMEOUT))
+    timeout = math.ceil(settings.get("connect_timeout", CONNECT_TIMEOUT))
 
     def opened() -> Connection:
         return _opened(given, (*SESSION_SETTINGS, path), timeout, place)
@@ -92,8 +95,8 @@ def store_of(settings: Mapping[str, Any]) -> Store | None:
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3" or not bucket:
         raise ConfigError(["unload_to of the warehouse is no place in S3: write s3://bucket/prefix"])
-    named = {ours: settings[theirs] for ours, theirs in
-             (("region", "region"), ("profile", "profile"), ("endpoint", "s3_endpoint")) if settings.get(theirs)}  # fmt: skip
+    words = {"region": "region", "profile": "profile", "endpoint": "s3_endpoint"}
+    named = {ours: str(settings[theirs]) for ours, theirs in words.items() if settings.get(theirs)}
     return Store(bucket, prefix.strip("/"), str(settings.get("iam_role", "default")), **named)
 
 
@@ -109,7 +112,7 @@ def driver_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _opened(given: Mapping[str, Any], statements: tuple[str, ...], timeout: float, place: Place) -> Connection:
+def _opened(given: Mapping[str, Any], statements: tuple[str, ...], timeout: int, place: Place) -> Connection:
     try:
         # Without cached statements: a table may get other columns between two runs of one query.
         connection = redshift_connector.connect(
