@@ -106,7 +106,7 @@ REDSHIFT = {
     "cluster": Field(text("the name of a cluster"), "log in to this cluster by IAM, in place of a password"),
     "workgroup": Field(text("the name of a workgroup"), "log in to this serverless workgroup by IAM"),
     "region": Field(text("the name of a region"), "the AWS region of cluster and bucket, for example us-east-1"),
-    "profile": Field(text("the name of a profile"), "the AWS profile to take credentials from (default: as AWS' tools)"),
+    "profile": Field(text("the name of a profile"), "the AWS profile whose credentials are taken (default: AWS' own)"),
     "sslmode": Field(Choice(("disable", "verify-ca", "verify-full"), "an sslmode"),
                      "how far the server's certificate is checked (default verify-full)"),
     "schemas": Field(

@@ -62,8 +62,8 @@ class RedshiftWarehouse:
 
 def connect(settings: Mapping[str, Any]) -> RedshiftWarehouse:
     """Open a database. Settings: `host`, `port` (5439), `database`, `user`, `password`, `sslmode`; or, to log in by
-    IAM, `cluster` or `workgroup` with `region`, `profile` and `user`; `schemas` (where a table named without its schema is
-    looked for); `staging_schema` ("mixpanel"); `unload_to` (`s3://bucket/prefix`), `iam_role` ("default"),
+    IAM, `cluster` or `workgroup` with `region`, `profile` and `user`; `schemas` (where a table named without its schema
+    is looked for); `staging_schema` ("mixpanel"); `unload_to` (`s3://bucket/prefix`), `iam_role` ("default"),
     `unload_rows` (100,000: answers of so many rows go through S3), `s3_endpoint`; `connect_timeout` (seconds, 30).
 
     Raises ConfigError for settings that do not fit together, WarehouseUnavailable with what to check.
