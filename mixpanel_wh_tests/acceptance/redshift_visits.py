@@ -18,7 +18,7 @@ INSERT INTO visits SELECT
     CASE n % 3 WHEN 0 THEN true WHEN 1 THEN false END, DATE '1999-12-31' + n,
     CAST('2024-03-01 12:00:00.25+02' AS timestamptz) + n * INTERVAL '1 hour',
     CASE WHEN n % 2 = 0 THEN JSON_PARSE('["a", null, "b\\"' || n || '"]') END,
-    JSON_PARSE('{"city": "c' || n || '", "lat": ' || (n / 8.0 + 0.0625) || '}'),
+    JSON_PARSE('{"city": "c' || n || '", "lat": ' || CAST(n / 8.0 + 0.0625 AS double precision) || '}'),
     TIMESTAMP '2024-03-01' + n / 4 * INTERVAL '1 minute', CASE WHEN n % 7 > 0 THEN n + 0.125 END, n % 100,
     CAST('12:00:00' AS time) + n * INTERVAL '1 second', 'c' || n % 10
 FROM generate_series(FIRST, LAST - 1) AS n

@@ -23,7 +23,7 @@ CHANGES: tuple[Change, ...] = (
     (r"\b(NUMERIC|DECIMAL)\b(?!\s*\()", "NUMERIC(18,0)"),
     (r"\bVARBYTE\s*\(\s*\d+\s*\)", "VARBYTE"),
     (r"\bTIMESTAMPTZ\b", "TIMESTAMP WITH TIME ZONE"),
-    (r"\s(DISTSTYLE\s+\w+|DISTKEY\s*(\([^)]*\))?|((COMPOUND|INTERLEAVED)\s+)?SORTKEY\s*(\([^)]*\))?|ENCODE\s+\w+)", " "),
+    (r"\s(DISTSTYLE\s+\w+|DISTKEY\b\s*(\([^)]*\))?|((COMPOUND|INTERLEAVED)\s+)?SORTKEY\b\s*(\([^)]*\))?|ENCODE\s+\w+)", " "),
     (r"\bWITH\s+NO\s+SCHEMA\s+BINDING\b", ""),
     (r"\bPASSWORD\s+DISABLE\b", ""),
     (r"\bMINUS\b", "EXCEPT"),

@@ -69,7 +69,7 @@ READINGS: dict[int, Reading] = {
     1184: Reading(
         YEARS.format(" 00:00:00+00", " 23:59:59.999999+00", "TIMESTAMP WITH TIME ZONE"), pa.timestamp("us", "UTC")
     ),
-    4000: Reading("{0}", pa.string(), as_json),
+    4000: Reading("JSON_SERIALIZE({0})", pa.string(), as_json),
 }
 NUMERIC = 1700
 REFUSED = {3000: "geometry", 3999: "geometry", 3001: "geography", 6551: "varbyte", 2935: "hllsketch"}
