@@ -6,7 +6,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DATA := .demo
 
-.PHONY: help demo demo-ui test bench chaos warehouses clean
+# Debian's Chromium, 120 MB to fetch and 400 MB on the disk: only where it is asked for, and only for root.
+CHROMIUM = @command -v chromedriver >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	chromium chromium-driver fonts-dejavu-core >/dev/null; } || echo 'install chromium and chromium-driver first' >&2
+
+.PHONY: help demo demo-ui test bench chaos warehouses browser screenshots clean
 
 help:
 	@echo 'make demo        real tables from DuckDB to a local Mixpanel, twice, and a comparison of both ends'
@@ -15,6 +20,8 @@ help:
 	@echo 'make bench       events/s, CPU and memory of the engine on this machine'
 	@echo 'make chaos       the tests in which something breaks on purpose'
 	@echo 'make warehouses  the tests that talk SQL to warehouses or their stand-ins'
+	@echo 'make browser     the tests that look at the Dagster UI and the sandbox page; installs Chromium where it may'
+	@echo 'make screenshots takes the pictures of the documents anew'
 	@echo 'make clean       removes the environment, the demo folder and caches'
 
 demo: $(INSTALLED)
@@ -37,6 +44,14 @@ chaos: $(INSTALLED)
 
 warehouses: $(INSTALLED)
 	$(BIN)/python -m pytest -W error -rfEs -m warehouses
+
+browser: $(INSTALLED)
+	$(CHROMIUM)
+	$(BIN)/python -m pytest -W error -rfEs mixpanel_wh_tests/browser
+
+screenshots: $(INSTALLED)
+	$(CHROMIUM)
+	$(BIN)/python -m mixpanel_wh_tests.browser.pictures mixpanel_wh/docs/images
 
 clean:
 	rm -rf $(VENV) $(DATA) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

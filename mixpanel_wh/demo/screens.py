@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import requests
 
@@ -51,8 +52,14 @@ def dagster_ui(folder: Folder, port: int) -> Iterator[str]:
         sys.executable, "-m", "dagster", "dev", "-w", str(folder.workspace), "-h", "127.0.0.1", "-p", str(port),
         "--log-level", "warning",
     ]  # fmt: skip
-    log = folder.dagster / "dagster-dev.log"
-    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=os.environ) as process:
+    with serving(command, port, folder.dagster / "dagster-dev.log") as url:
+        yield url
+
+
+@contextmanager
+def serving(command: list[str], port: int, log: Path, folder: Path | None = None) -> Iterator[str]:
+    """A command that serves the Dagster UI on a port, run in a folder; yields its address once it answers."""
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=os.environ, cwd=folder) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             _await(url, process, str(log))
