@@ -24,6 +24,8 @@ COUNTS = (
     "rows_read", "inserted", "updated", "deleted", "accepted", "rejected",
     "records", "requests", "retries", "bytes_sent", "bytes_raw",
 )  # fmt: skip
+SHOWN_ELSEWHERE = ("name", "description", "group", "owners", "tags", "schedule")
+"""Settings that Dagster shows in places of their own."""
 REJECTIONS_SHOWN = 20
 REJECTION_COLUMNS = ("row_key", "column", "reason", "origin")
 
@@ -47,11 +49,11 @@ def is_best_effort(sync: SyncSpec) -> bool:
 
 
 def settings_shown(sync: SyncSpec) -> dict[str, Any]:
-    """The settings that differ from their defaults, JSON-ready. A sync holds no secrets."""
+    """The settings that differ from their defaults and are not shown elsewhere, JSON-ready. A sync holds no secrets."""
     plain = SyncSpec(name="", table=sync.table, record=sync.record, mode=sync.mode)
     changed = {field.name: getattr(sync, field.name) for field in fields(sync)
                if getattr(sync, field.name) != getattr(plain, field.name)}  # fmt: skip
-    return {name: _json(value) for name, value in changed.items()}
+    return {name: _json(value) for name, value in changed.items() if name not in SHOWN_ELSEWHERE}
 
 
 def _json(value: Any) -> Any:
@@ -62,7 +64,8 @@ def _json(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_json(entry) for entry in value]
     if hasattr(value, "__dataclass_fields__"):
-        return {field.name: _json(getattr(value, field.name)) for field in fields(value)}
+        parts = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: _json(part) for name, part in parts.items() if part not in (None, (), {})}
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 

@@ -92,7 +92,7 @@ class Person:
     def _waits(self, look: Callable[[], T]) -> T:
         """The first true thing that a look finds, while the page is still being drawn."""
         waiting = WebDriverWait(self.driver, PATIENCE_SECONDS, LOOK_SECONDS, DRAWING)
-        return waiting.until(lambda _: look())  # type: ignore[no-any-return]
+        return waiting.until(lambda _: look())
 
 
 def _switch(name: str) -> str:
