@@ -1,6 +1,7 @@
 """Sockets of requests under way, by the thread that sends: so that somebody else can break one off."""
 
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +10,8 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 
+NO_FAREWELL = struct.pack("ii", 1, 0)
+"""SO_LINGER of zero: what still waits in this machine's buffers when the socket is closed is not sent any more."""
 Opened = Callable[[socket.socket], None]
 
 
@@ -30,6 +33,7 @@ class Sockets:
             found = self._of.pop(thread, None)
         if found is not None:
             with suppress(OSError):  # it has ended by itself
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_FAREWELL)
                 found.shutdown(socket.SHUT_RDWR)
 
 
