@@ -135,7 +135,7 @@ def test_what_the_code_imports_is_declared() -> None:
     assert {name for name in imported() if name in NAMES and not declared & set(NAMES[name])} == set()
 
 
-NAMES = {name: [one.lower() for one in found] for name, found in packages_distributions().items()}
+NAMES = {name: [one.lower().replace("_", "-") for one in found] for name, found in packages_distributions().items()}
 
 
 def imported() -> set[str]:
