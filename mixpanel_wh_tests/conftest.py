@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery, running_bigquery
+from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks, running_databricks
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres, running_postgres
 from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift, running_redshift
 from mixpanel_wh_tests.stand_ins.s3 import running_s3
@@ -17,6 +18,8 @@ HERE = Path(__file__).parent
 MARKED = {
     "chaos": "chaos",
     "warehouses": "warehouses",
+    "acceptance/test_postgres.py": "warehouses",
+    "acceptance/test_redshift.py": "warehouses",
     "mixpanel/test_trouble.py": "chaos",
     "sandbox/test_faults.py": "chaos",
 }
@@ -56,6 +59,13 @@ def bigquery() -> Iterator[RunningBigQuery]:
 def redshift(postgres: RunningPostgres) -> Iterator[RunningRedshift]:
     """What stands in for Redshift, and an S3 that it unloads to."""
     with running_s3("unloads") as s3, running_redshift(postgres, s3) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def databricks() -> Iterator[RunningDatabricks]:
+    """What stands in for Databricks, for all tests; each makes a schema of its own in it."""
+    with running_databricks() as running:
         yield running
 
 

@@ -72,6 +72,10 @@ class ServerVisits:
         ground.run(f"INSERT INTO visits ({kept}) SELECT {kept} FROM made")
         ground.run("DROP TABLE made")
 
+    def keep_shape(self, ground: Ground) -> None:
+        """An empty table of the columns of now, in which rows can be made after the table has others."""
+        ground.run("CREATE TABLE shape (LIKE visits)")
+
     @property
     def made(self) -> list[str]:
         """The columns of the table as it was made."""
@@ -164,7 +168,7 @@ def holds_the_table_after_edits(
     """A sandbox holds what the table says after each round of edits and a Mirror run."""
     requests.post(f"{url}/sandbox/reset", timeout=60).raise_for_status()
     visits.make(ground, 40)
-    ground.run("CREATE TABLE shape (LIKE visits)")
+    visits.keep_shape(ground)
     assert visits.columns(ground) == visits.made
     way = visits.labelled(ground, label)
     with closing(ground.open()) as warehouse, MixpanelProject(settings_of(url), visits.kind) as project:
