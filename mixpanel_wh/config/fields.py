@@ -131,9 +131,33 @@ REDSHIFT = {
     ),
 }  # fmt: skip
 
-WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {
-    "duckdb": DUCKDB, "bigquery": BIGQUERY, "postgres": POSTGRES, "redshift": REDSHIFT,
+
+DATABRICKS = {
+    "type": Field(Choice(("databricks",), "a type of warehouse"), "the kind of warehouse", required=True),
+    "server_hostname": Field(text("the name of a host"), "the workspace's host, such as dbc-1234.cloud.databricks.com",
+                             required=True),
+    "http_path": Field(text("an HTTP path"), "the HTTP path of the SQL warehouse or cluster, as its page says",
+                       required=True),
+    "access_token": Field(text(), "a personal access token", secret=True),
+    "client_id": Field(text("the id of a service principal"), "the application id of a service principal (OAuth)"),
+    "client_secret": Field(text(), "the OAuth secret of the service principal", secret=True),
+    "catalog": Field(text("the name of a catalogue"), "the catalogue of tables named without one (default main)"),
+    "schemas": Field(
+        ListOf(text("the name of a schema")), "the schema of tables named without one; only the first one counts"
+    ),
+    "staging_catalog": Field(text("the name of a catalogue"), "the catalogue of the staging schema (default: catalog)"),
+    "staging_schema": Field(
+        text("the name of a schema"), "the schema in which snapshots and state are kept (default mixpanel)"
+    ),
 }  # fmt: skip
+
+WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {
+    "duckdb": DUCKDB,
+    "bigquery": BIGQUERY,
+    "databricks": DATABRICKS,
+    "postgres": POSTGRES,
+    "redshift": REDSHIFT,
+}
 """The fields of each kind of warehouse that `warehouses.WAREHOUSES` can open."""
 
 RATE_FIELDS = {

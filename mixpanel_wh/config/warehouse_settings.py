@@ -37,6 +37,8 @@ def read_warehouse(name: str, node: Node, place: Place, folder: Path) -> Warehou
         section.wrong("credentials", "given beside credentials_file; keep one of them")
     if kind == "redshift":
         _check_login(section)
+    if kind == "databricks":
+        _check_databricks(section)
     if len(place.mistakes.found) > before or not section.is_whole:
         return None
     return WarehouseSettings(name, kind, {key: value for key, value in values.items() if key != "type"})
@@ -64,3 +66,13 @@ def _check_login(section: Section) -> None:
         section.wrong("password", f"{ways[0]} logs in by IAM, without a password; take one of them away")
     if not ways and not section.given("user"):
         section.wrong("user", "missing; write the user that logs in to host")
+
+
+def _check_databricks(section: Section) -> None:
+    """One way to sign in, whole."""
+    if section.given("access_token"):
+        return
+    for key in ("client_id", "client_secret"):
+        if not section.given(key):
+            section.wrong(key, "missing; write access_token, or client_id and client_secret of a service principal")
+            return

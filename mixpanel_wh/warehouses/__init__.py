@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 WAREHOUSES: dict[str, str] = {
     "bigquery": "mixpanel_wh.warehouses.bigquery",
+    "databricks": "mixpanel_wh.warehouses.databricks",
     "duckdb": "mixpanel_wh.warehouses.duckdb",
     "postgres": "mixpanel_wh.warehouses.postgres",
     "redshift": "mixpanel_wh.warehouses.redshift",

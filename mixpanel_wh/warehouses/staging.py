@@ -53,9 +53,13 @@ class Staging:
             if not self._has_schema():  # asked first: some warehouses demand the right to make one even then
                 self.session.execute(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
             for name, columns in STATE_TABLES.items():
-                typed = (f"{one} {NUMBERS.get(one, self.dialect.text_type)}" for one in columns)
+                typed = (f"{self._written(one)} {NUMBERS.get(one, self.dialect.text_type)}" for one in columns)
                 self.session.execute(f"CREATE TABLE IF NOT EXISTS {self.table(name)} ({', '.join(typed)})")
         self.ready = True
+
+    def _written(self, column: str) -> str:
+        """A column's name; one that stands in quotes above is a reserved word, quoted as each warehouse does."""
+        return self.dialect.quote(column.strip('"')) if column.startswith('"') else column
 
     def _has_schema(self) -> bool:
         *catalogue, schema = self.parts

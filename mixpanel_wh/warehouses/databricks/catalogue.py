@@ -1,0 +1,123 @@
+"""What Databricks says of its own tables: columns, kind, and the version of a Delta table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from mixpanel_wh.engine.errors import SourceError, StagingError
+from mixpanel_wh.engine.ports import Column, Table
+from mixpanel_wh.engine.spec import TableName
+from mixpanel_wh.warehouses.catalogue import Partitions
+from mixpanel_wh.warehouses.databricks.dialect import DatabricksDialect
+from mixpanel_wh.warehouses.databricks.session import DatabricksSession
+from mixpanel_wh.warehouses.databricks.trouble import MISSING, error_class
+
+VERSIONED = ("MANAGED", "EXTERNAL")
+FEED = "delta.enableChangeDataFeed"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A Delta table at one moment: its id, which a table made anew does not share; its version; whether it feeds."""
+
+    id: str
+    number: int
+    feeds: bool
+
+
+@dataclass(frozen=True)
+class Described:
+    """A table as DESCRIBE TABLE EXTENDED tells of it; `is_delta` says that its versions can be read."""
+
+    table: Table
+    is_delta: bool
+
+
+@dataclass
+class DatabricksCatalogue:
+    """`catalogue.Catalogue` from DESCRIBE, which works with and without Unity Catalog."""
+
+    session: DatabricksSession
+    dialect: DatabricksDialect
+
+    def source(self, table: TableName) -> str:
+        """The name, quoted."""
+        return ".".join(self.dialect.quote(part) for part in table.parts)
+
+    def describe(self, table: TableName) -> Table:
+        """Columns and kind; SourceError when there is no such table."""
+        return self.described(table).table
+
+    def described(self, table: TableName) -> Described:
+        """The same, and whether its versions can be read."""
+        try:
+            found = self.session.rows(f"DESCRIBE TABLE EXTENDED {self.source(table)}")
+        except SourceError as error:
+            if error.__cause__ is None or error_class(error.__cause__) not in MISSING:
+                raise
+            raise SourceError(f"there is no table {table} in the warehouse{self._nearest(table)}") from error
+        listed = [(str(name), str(kind)) for name, kind, *_ in found]
+        end = next((n for n, (name, _) in enumerate(listed) if not name or name.startswith("# ")), len(listed))
+        told = dict(listed[end:])
+        kind, columns = told.get("Type", "").upper(), tuple(Column(*pair) for pair in listed[:end])
+        is_delta = told.get("Provider", "").lower() == "delta" and kind in VERSIONED
+        return Described(Table(table, columns, is_view="VIEW" in kind), is_delta)
+
+    def _nearest(self, table: TableName) -> str:
+        *schema, name = table.parts
+        inside = f" IN {self.source(TableName(tuple(schema)))}" if schema else ""
+        try:
+            names = sorted(str(row[1]) for row in self.session.rows(f"SHOW TABLES{inside}"))
+        except SourceError:
+            return ""
+        close = get_close_matches(name.lower(), names, n=1)
+        return f"; did you mean {close[0]}?" if close else f": it holds {', '.join(names[:8]) or 'no table'}"
+
+    def version(self, table: TableName) -> Version:
+        """Where a Delta table stands now. Its id is looked up on both sides of its version, so that they belong
+        together."""
+        while True:
+            before, properties = self._detail(table)
+            number = self._row(f"DESCRIBE HISTORY {self.source(table)} LIMIT 1")["version"]
+            if self._detail(table)[0] == before:
+                return Version(before, int(number), str(properties.get(FEED, "")).lower() == "true")
+
+    def _detail(self, table: TableName) -> tuple[str, dict[str, str]]:
+        row = self._row(f"DESCRIBE DETAIL {self.source(table)}")
+        properties = row["properties"]
+        return str(row["id"]), dict(json.loads(properties) if isinstance(properties, str) else properties or {})
+
+    def _row(self, sql: str) -> dict[str, Any]:
+        return self.session.named_rows(sql)[0]
+
+    def change_token(self, table: TableName) -> str:
+        """The version of a Delta table, which costs no scan; of everything else all rows are hashed."""
+        described = self.described(table)
+        moved = repr(self.version(table)) if described.is_delta else self._hashed(described.table)
+        return hashlib.md5(repr((described.table.columns, moved)).encode(), usedforsecurity=False).hexdigest()
+
+    def _hashed(self, table: Table) -> str:
+        columns = [self.dialect.hashable(column) for column in table.columns]
+        value = self.dialect.fast_total(self.dialect.fast_hash(columns), repeats=True)
+        return str(self.session.rows(f"SELECT count(*), {value} FROM {self.source(table.name)}")[0])
+
+    def missing_privileges(self, table: TableName) -> list[str]:
+        """What the user lacks to read the table, as far as Databricks tells: it names one privilege at a time."""
+        try:
+            self.session.rows(f"SELECT 1 FROM {self.source(table)} LIMIT 1")
+        except (SourceError, StagingError) as error:
+            return [str(error)] if ": run  GRANT" in str(error) else []
+        return []
+
+    def is_unique(self, table: TableName, columns: Sequence[str]) -> bool:
+        """Never sure: the key constraints of Databricks are not enforced."""
+        return False
+
+    def partitions(self, table: TableName) -> Partitions | None:
+        """None: a version tells more, and liquid clustering has none."""
+        return None

@@ -1,0 +1,240 @@
+"""Mirror of Delta tables: the change data feed says where to look, and hashes decide what changed.
+
+The snapshot of what was delivered stands in the staging schema as for every other warehouse. Beside it stands the
+version of the table that it has caught up with. A run fixes a newer version, asks the feed between the two which rows
+were touched, and compares only the buckets of those, at the fixed version. Several changes of a row are thus one, a
+change there and back is none, and what was delivered under which identity is known from the snapshot. Where the feed
+cannot be read (a view, a table made anew, history that is gone, a feed switched on late) every bucket is compared.
+
+Databricks commits each statement by itself, so what `apply` does may be done twice: the change table, and the pending
+run that names it, go last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.errors import SourceError
+from mixpanel_wh.engine.ports import Part
+from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.engine.state import Pending
+from mixpanel_wh.warehouses.databricks.catalogue import Version
+from mixpanel_wh.warehouses.databricks.tables import DatabricksTables
+from mixpanel_wh.warehouses.databricks.trouble import error_class
+from mixpanel_wh.warehouses.databricks.versions import Committed, TableVersions
+from mixpanel_wh.warehouses.projection import Projection
+from mixpanel_wh.warehouses.scanning import Scan
+from mixpanel_wh.warehouses.snapshots import BUCKET, HASH, IDENTITY, OLD, HashSnapshots, _Names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Any name of a column goes into a table with column mapping.
+MAPPED = "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')"
+UNKNOWN = "CAST(-1 AS BIGINT)"  # the count of a bucket whose fingerprint nobody knows: it differs from every other
+LATE = "the change data feed was not on for every version since the last run"
+GONE = "its history no longer reaches back to the last run"
+RESHAPED = "its columns changed in a way that the change data feed does not follow"
+WHY = {
+    "DELTA_MISSING_CHANGE_DATA": LATE, "DELTA_CHANGE_DATA_FILE_NOT_FOUND": GONE, "DELTA_FILE_NOT_FOUND": GONE,
+    "DELTA_FILE_NOT_FOUND_DETAILED": GONE, "DELTA_VERSION_NOT_FOUND": GONE, "DELTA_LOG_FILE_NOT_FOUND": GONE,
+    "DELTA_VERSIONS_NOT_CONTIGUOUS": GONE, "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_DATA_SCHEMA": RESHAPED,
+    "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE": RESHAPED,
+}  # fmt: skip
+
+
+@dataclass
+class DatabricksSnapshots(HashSnapshots):
+    """`ports.Snapshots` by hashes, of the rows that the change data feed names."""
+
+    tables: DatabricksTables
+    versions: TableVersions
+
+    def stage(self, spec: SyncSpec, pending: Pending, part: Part | None = None) -> Pending:
+        """Write the changes to the change table of the sync; returns `pending` with its counts."""
+        described = self.tables.catalogue.described(spec.table)
+        now = self.tables.catalogue.version(spec.table) if described.is_delta else None
+        with self.tables.pinned(described.table, now.number if now else None):
+            staged = self._staged(spec, replace(pending, staged=True, partial=part is not None), now, part)
+        self.versions.stage(spec.name, now)
+        return staged
+
+    def _staged(self, spec: SyncSpec, pending: Pending, now: Version | None, part: Part | None) -> Pending:
+        projection, names = self.tables.projection(spec), self._names(spec)
+        buckets, trusted = self._prepare(projection, names, None)
+        scan = Scan(projection.source, buckets)
+        narrowed, note = self._narrow(projection, names, scan, now)
+        if not narrowed:
+            self._fingerprint(projection, names, scan)
+        pending = replace(pending, note=note)
+        where = self._changed_buckets(names) if trusted or narrowed else "TRUE"
+        if where != "TRUE" and not self._count(f"{names.fresh} WHERE changed"):
+            row = self.tables.dialect.row_number
+            self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} STRING, {row} BIGINT)")
+            return pending
+        self._write_changes(projection, names, scan, where, part)
+        return self._counted(names, pending)
+
+    def _narrow(self, projection: Projection, names: _Names, scan: Scan, now: Version | None) -> tuple[bool, str]:
+        """Whether the feed told which buckets to look at, which stand in the table of fresh fingerprints then; and what
+        there is to say of it."""
+        spec = projection.spec
+        known = self.versions.committed(spec.name)
+        if now is None or known is None:
+            return False, ""
+        if known.table_id != now.id or known.version > now.number:
+            return False, f"{spec.table} was made anew since the last run: every row was compared"
+        if known.version < now.number and not now.feeds:
+            return False, ""
+        return self._fed(projection, names, scan, known, now)
+
+    def _fed(
+        self, projection: Projection, names: _Names, scan: Scan, known: Committed, now: Version
+    ) -> tuple[bool, str]:
+        table = projection.spec.table
+        select = f"CREATE TABLE {names.fresh} AS SELECT DISTINCT"
+        columns = f"AS {BUCKET}, {UNKNOWN} AS n, CAST(0 AS BIGINT) AS x, TRUE AS changed"
+        if known.version == now.number:
+            self._execute(f"{select} CAST(0 AS INT) {columns} WHERE FALSE")
+            return True, f"{table} is still at version {now.number}: no row was read"
+        source = self.tables.dialect.literal(self.tables.catalogue.source(table))
+        feed = f"table_changes({source}, {known.version + 1}, {now.number})"
+        try:
+            self._execute(f"{select} {self._bucket(projection, projection.raw_columns, scan)} {columns} FROM {feed}")
+        except SourceError as error:
+            why = WHY.get(error_class(error.__cause__) if error.__cause__ else "", str(error))
+            return False, f"the changes of {table} could not be read, {why}: every row was compared"
+        return True, f"versions {known.version + 1} to {now.number} of {table} were read from its change data feed"
+
+    def read(self, spec: SyncSpec, pending: Pending) -> Iterator[pa.RecordBatch]:
+        """Stream the staged changes in order, without the first `pending.acknowledged`."""
+        names, row = self._names(spec), self.tables.dialect.row_number
+        staged = self.tables.staging.columns("changes", spec.name)
+        shown = ", ".join(self.tables.dialect.quote(name) for name in staged if name not in (BUCKET, HASH, row))
+        after = self._row_at(names, pending.acknowledged) if pending.acknowledged else None
+        if pending.acknowledged and after is None:
+            return
+        rest = f" WHERE {row} >= {after}" if after is not None else ""
+        yield from self.tables.staging.session.stream(f"SELECT {shown} FROM {names.changes}{rest} ORDER BY {row}")
+
+    def _row_at(self, names: _Names, place: int) -> int | None:
+        """The number of the staged change at a place, counted from 0; numbers rise, and leave gaps."""
+        row = self.tables.dialect.row_number
+        sql = f"SELECT {row} FROM {names.changes} ORDER BY {row} LIMIT 1 OFFSET {int(place)}"
+        found = self.tables.staging.session.rows(sql)
+        return int(found[0][0]) if found else None
+
+    def apply(self, spec: SyncSpec, pending: Pending, settle: bool = False) -> None:
+        """Bring the snapshot to what was sent; with `settle`, only to what was surely delivered."""
+        names = self._names(spec)
+        if pending.rows and not (settle and not pending.acknowledged):
+            self._merge_changes(names, pending, settle)
+            if settle:
+                self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
+        if not settle:
+            held = bool(pending.rejected and pending.deleted)
+            self._merge_fingerprints(names, pending, held)
+            if not (held or pending.partial):
+                self.versions.commit(spec.name)
+        self.discard(spec)
+
+    def _merge_changes(self, names: _Names, pending: Pending, settle: bool) -> None:
+        """One statement, that changes nothing when it runs again. What becomes of a rejected row is told where the
+        shared snapshots do the same."""
+        held = "refused" if settle else f"(refused AND {batches.OP} = 'delete')"
+        last = self._row_at(names, pending.acknowledged) if settle else None
+        answered = f" AND {self.tables.dialect.row_number} < {last}" if last is not None else ""
+        kept = [f"CASE WHEN refused THEN {OLD[alias]} ELSE {alias} END AS {alias}" if alias in self._staged_names(names)
+                else f"CAST(NULL AS {'BIGINT' if alias == batches.TIME else 'STRING'}) AS {alias}"
+                for alias in IDENTITY]  # fmt: skip
+        columns = (BUCKET, batches.KEY, HASH, *IDENTITY)
+        self._execute(
+            f"MERGE INTO {names.snapshot} AS t USING (SELECT {batches.OP}, {BUCKET}, {batches.KEY}, {HASH}, "
+            f"{', '.join(kept)} FROM ({self._answers(names)}) AS a WHERE {batches.KEY} IS NOT NULL "
+            f"AND {batches.FAULT} IS NULL AND NOT {held}{answered}) AS s ON t.{batches.KEY} = s.{batches.KEY} "
+            f"WHEN MATCHED AND s.{batches.OP} = 'delete' THEN DELETE "
+            f"WHEN MATCHED THEN UPDATE SET {', '.join(f'{name} = s.{name}' for name in columns)} "
+            f"WHEN NOT MATCHED AND s.{batches.OP} <> 'delete' THEN INSERT ({', '.join(columns)}) "
+            f"VALUES ({', '.join(f's.{name}' for name in columns)})",
+            {"run_id": pending.run_id},
+        )
+
+    def _staged_names(self, names: _Names) -> set[str]:
+        return {str(row[0]) for row in self.tables.staging.session.rows(f"DESCRIBE TABLE {names.changes}")}
+
+    def _answers(self, names: _Names) -> str:
+        """The staged changes, each with whether it was refused in the run of parameter `run_id`."""
+        rejected = self.tables.staging.table("rejected_rows")
+        mine = f"SELECT DISTINCT row_key FROM {rejected} WHERE run_id = :run_id AND row_key IS NOT NULL"
+        return (
+            f"SELECT c.*, r.row_key IS NOT NULL AS refused FROM {names.changes} AS c LEFT JOIN ({mine}) AS r "
+            f"ON c.{batches.KEY} = r.row_key"
+        )
+
+    def _merge_fingerprints(self, names: _Names, pending: Pending, held: bool) -> None:
+        """Keep today's fingerprints of the buckets that differed. Those of a part, and those with a delete that was
+        not delivered, are kept as unknown: the next comparison of all buckets looks into them."""
+        count, parameters = (UNKNOWN if pending.partial else "n"), dict[str, object](run_id=pending.run_id)
+        fresh = f"SELECT {BUCKET}, {count} AS n, COALESCE(x, 0) AS x FROM {names.fresh} WHERE changed"
+        if held and not pending.partial:
+            again = f"SELECT DISTINCT {BUCKET} AS again FROM ({self._answers(names)}) AS a WHERE refused "
+            fresh = (
+                f"SELECT {BUCKET}, CASE WHEN again IS NULL THEN n ELSE {UNKNOWN} END AS n, COALESCE(x, 0) AS x "
+                f"FROM {names.fresh} LEFT JOIN ({again}AND {batches.OP} = 'delete') AS h ON {BUCKET} = again "
+                f"WHERE changed"
+            )
+        self._execute(
+            f"MERGE INTO {names.fingerprints} AS t USING ({fresh}) AS s ON t.{BUCKET} = s.{BUCKET} "
+            f"WHEN MATCHED AND s.n IS NULL THEN DELETE WHEN MATCHED THEN UPDATE SET n = s.n, x = s.x "
+            f"WHEN NOT MATCHED AND s.n IS NOT NULL THEN INSERT ({BUCKET}, n, x) VALUES (s.{BUCKET}, s.n, s.x)",
+            parameters,
+        )
+
+    def forget(self, spec: SyncSpec) -> None:
+        """Make the next `stage` find every row changed, without losing what was delivered."""
+        self.versions.forget(spec.name)
+        super().forget(spec)
+
+    def discard(self, spec: SyncSpec, snapshot: bool = False) -> None:
+        """Drop the change table, and with `snapshot` the snapshot too."""
+        if snapshot:
+            self.versions.forget(spec.name)
+        super().discard(spec, snapshot)
+
+    def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
+        """Give every row of an older snapshot its bucket under today's fast hash. The feed tells nothing of rows whose
+        record differs by an edit of the sync, so the version that was caught up with no longer counts."""
+        self.versions.forget(projection.spec.name)
+        present = self._current(projection, scan, "TRUE", payload=False)
+        one = f"SELECT {batches.KEY}, max({BUCKET}) AS {BUCKET} FROM ({present}) AS p GROUP BY {batches.KEY}"
+        self._execute(
+            f"MERGE INTO {names.snapshot} AS t USING ({one}) AS s ON t.{batches.KEY} = s.{batches.KEY} "
+            f"WHEN MATCHED THEN UPDATE SET {BUCKET} = s.{BUCKET}",
+            dict(projection.parameters),
+        )
+
+    def _number(self, before: str = "0") -> str:
+        """What numbers rows as they are written: numbers that rise without all rows passing through one task."""
+        return f", {before} + monotonically_increasing_id() AS {self.tables.dialect.row_number}"
+
+    def _inserts(
+        self, projection: Projection, names: _Names, current: str, where: str, first: bool, inside: str
+    ) -> str:
+        sql = super()._inserts(projection, names, current, where, first, inside)
+        return sql.replace(f"CREATE TABLE {names.changes} AS", f"CREATE TABLE {names.changes} {MAPPED} AS", 1)
+
+    def _deletes(self, projection: Projection, names: _Names, present: str, where: str, inside: str) -> str:
+        """Rows that are gone. A view may have moved on since the other changes were written: no key comes twice."""
+        row = self.tables.dialect.row_number
+        last = f"(SELECT COALESCE(max({row}) + 1, 0) FROM {names.changes})"
+        columns = f"{batches.OP}, {BUCKET}, {batches.KEY}, {', '.join(OLD.values())}, {row}"
+        known = f"SELECT {batches.KEY} FROM ({present}) AS p UNION ALL SELECT {batches.KEY} FROM {names.changes}"
+        return (
+            f"INSERT INTO {names.changes} ({columns}) "
+            f"SELECT 'delete', s.{BUCKET}, s.{batches.KEY}{self._old()}{self._number(last)} "
+            f"FROM {names.snapshot} AS s LEFT ANTI JOIN ({known}) AS p ON p.{batches.KEY} = s.{batches.KEY} "
+            f"WHERE {where} AND {inside.format('s')}"
+        )

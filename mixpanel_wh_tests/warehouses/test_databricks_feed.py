@@ -1,0 +1,188 @@
+"""Mirror of Delta tables by their change data feed: what is read, and what happens where the feed tells nothing."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
+from mixpanel_wh_tests.warehouses.asking import Mirroring, Row, ops, tally, user_spec
+from mixpanel_wh_tests.warehouses.databricks_ground import DatabricksGround
+
+
+@pytest.fixture
+def ground(databricks: RunningDatabricks) -> Iterator[DatabricksGround]:
+    with closing(DatabricksGround(databricks)) as ground:
+        yield ground
+
+
+@pytest.fixture
+def warehouse(ground: DatabricksGround) -> Iterator[Warehouse]:
+    with closing(ground.open()) as warehouse:
+        yield warehouse
+
+
+def started(ground: DatabricksGround, warehouse: Warehouse, rows: int = 500, table: str = "many") -> Mirroring:
+    """A sync of that many rows that ran once."""
+    sync = Mirroring(warehouse, user_spec(ground.fill(table, rows)))
+    assert tally(sync.run()) == {"insert": rows}
+    return sync
+
+
+def set_word(ground: DatabricksGround, word: str, where: str) -> None:
+    """One commit of the table."""
+    ground.run(f"UPDATE {ground.source('many')} SET word = '{word}' WHERE {where}")
+
+
+def watched(ground: DatabricksGround, sync: Mirroring) -> tuple[list[Row], list[str]]:
+    """A run's changes and the statements that it sent."""
+    before = len(ground.server.statements())
+    return sync.run(), ground.server.statements()[before:]
+
+
+def test_fifty_commits_between_two_runs_send_each_changed_row_once(
+    ground: DatabricksGround, warehouse: Warehouse
+) -> None:
+    sync = started(ground, warehouse)
+    for n in range(47):
+        set_word(ground, f"new {n}", f"id IN ({n % 7}, {100 + n})")
+    ground.run(f"INSERT INTO {ground.source('many')} VALUES (900, 'a'), (901, 'b')")
+    ground.remove("many", "id IN (3, 901)")
+    set_word(ground, "w5", "id = 5")
+    found, statements = watched(ground, sync)
+    assert sync.pending.note.startswith("versions 1 to 50 of ")
+    wanted = {str(n): "update" for n in (0, 1, 2, 4, 6, *range(100, 147))}
+    assert ops(found) == wanted | {"900": "insert", "3": "delete"}
+    assert next(row["word"] for row in found if row[batches.KEY] == "1") == "new 43"
+    assert [one for one in statements if "table_changes(" in one and ", 1, 50)" in one]
+    assert sync.run() == []
+
+
+def test_a_table_at_the_same_version_is_not_read(ground: DatabricksGround, warehouse: Warehouse) -> None:
+    sync = started(ground, warehouse)
+    found, statements = watched(ground, sync)
+    assert found == []
+    assert sync.pending.note.endswith("is still at version 0: no row was read")
+    reading = [one for one in statements if "`many`" in one and one.startswith(("SELECT", "CREATE", "INSERT"))]
+    assert reading == [f"SELECT count(*) FROM {ground.source('many')} VERSION AS OF 0 WHERE TRUE"]
+
+
+def test_only_buckets_that_the_feed_names_are_hashed(ground: DatabricksGround, warehouse: Warehouse) -> None:
+    sync = started(ground, warehouse)
+    set_word(ground, "new", "id = 7")
+    _, statements = watched(ground, sync)
+    hashing = [one for one in statements if "md5(" in one]
+    assert hashing
+    assert all("IN (SELECT _mp_bucket FROM" in one for one in hashing)
+    assert not [one for one in statements if "bit_xor(" in one], "no fingerprint of the whole table is made"
+
+
+def test_a_run_sees_the_version_that_it_began_with(ground: DatabricksGround, warehouse: Warehouse) -> None:
+    sync = started(ground, warehouse)
+    set_word(ground, "first", "id = 1")
+    sync.stage()
+    set_word(ground, "second", "id IN (1, 2)")
+    assert [row["word"] for row in sync.changes()] == ["first"]
+    sync.acknowledge(1)
+    sync.commit()
+    assert {row[batches.KEY]: row["word"] for row in sync.run()} == {"1": "second", "2": "second"}
+
+
+def test_history_that_was_vacuumed_is_explained_and_every_row_compared(
+    ground: DatabricksGround, warehouse: Warehouse
+) -> None:
+    sync = started(ground, warehouse)
+    set_word(ground, "new", "id = 7")
+    ground.remove("many", "id = 8")
+    ground.run(f"VACUUM {ground.source('many')} RETAIN 0 HOURS")
+    assert ops(sync.run()) == {"7": "update", "8": "delete"}
+    assert "its history no longer reaches back to the last run: every row was compared" in sync.pending.note
+    set_word(ground, "newer", "id = 7")
+    assert ops(sync.run()) == {"7": "update"}
+    assert "were read from its change data feed" in sync.pending.note
+
+
+def test_a_feed_that_was_switched_on_late_is_explained_and_every_row_compared(databricks: RunningDatabricks) -> None:
+    with closing(DatabricksGround(databricks, feeds=False)) as ground, closing(ground.open()) as warehouse:
+        sync = started(ground, warehouse)
+        set_word(ground, "new", "id = 7")
+        ground.run(f"ALTER TABLE {ground.source('many')} SET TBLPROPERTIES (delta.enableChangeDataFeed = true)")
+        set_word(ground, "new", "id = 8")
+        assert ops(sync.run()) == {"7": "update", "8": "update"}
+        assert "the change data feed was not on for every version since the last run" in sync.pending.note
+        set_word(ground, "newer", "id = 7")
+        assert ops(sync.run()) == {"7": "update"}
+        assert "were read from its change data feed" in sync.pending.note
+
+
+def test_a_table_that_is_made_anew_is_compared_and_not_sent_again(
+    ground: DatabricksGround, warehouse: Warehouse
+) -> None:
+    sync = started(ground, warehouse)
+    for _ in range(3):
+        set_word(ground, "new", "id = 7")
+    assert ops(sync.run()) == {"7": "update"}
+    ground.run(f"DROP TABLE {ground.source('many')}")
+    ground.fill("many", 499)
+    assert ops(sync.run()) == {"7": "update", "499": "delete"}
+    assert "was made anew since the last run: every row was compared" in sync.pending.note
+    assert sync.run() == []
+
+
+def test_a_table_restored_to_fewer_versions_is_compared(ground: DatabricksGround, warehouse: Warehouse) -> None:
+    sync = started(ground, warehouse)
+    ground.run(f"CREATE OR REPLACE TABLE {ground.source('many')} AS SELECT id, concat('x', id) AS word FROM range(500)")
+    assert tally(sync.run()) == {"update": 500}
+
+
+def test_a_table_without_a_feed_that_did_not_move_is_not_read(databricks: RunningDatabricks) -> None:
+    with closing(DatabricksGround(databricks, feeds=False)) as ground, closing(ground.open()) as warehouse:
+        sync = started(ground, warehouse)
+        assert sync.run() == []
+        assert "still at version 0" in sync.pending.note
+        set_word(ground, "new", "id = 7")
+        assert ops(sync.run()) == {"7": "update"}
+        assert sync.pending.note == ""
+
+
+def test_views_are_mirrored_by_hashes(ground: DatabricksGround, warehouse: Warehouse) -> None:
+    ground.fill("many", 300)
+    ground.run(f"CREATE VIEW {ground.source('seen')} AS SELECT id, upper(word) AS word FROM {ground.source('many')}")
+    assert warehouse.tables.describe(ground.name("seen")).is_view
+    sync = Mirroring(warehouse, user_spec(ground.name("seen")))
+    assert tally(sync.run()) == {"insert": 300}
+    token = warehouse.tables.change_token(ground.name("seen"))
+    assert warehouse.tables.change_token(ground.name("seen")) == token
+    set_word(ground, "new", "id = 7")
+    ground.remove("many", "id = 8")
+    assert warehouse.tables.change_token(ground.name("seen")) != token
+    assert ops(sync.run()) == {"7": "update", "8": "delete"}
+    assert sync.run() == []
+
+
+def test_a_delete_that_was_rejected_comes_again_though_no_version_is_new(
+    ground: DatabricksGround, warehouse: Warehouse
+) -> None:
+    sync = started(ground, warehouse)
+    ground.remove("many", "id = 7")
+    assert ops(sync.run(rejected=["7"])) == {"7": "delete"}
+    assert ops(sync.run()) == {"7": "delete"}
+    assert sync.run() == []
+
+
+def test_columns_that_are_renamed_added_and_dropped_send_what_differs(
+    ground: DatabricksGround, warehouse: Warehouse
+) -> None:
+    columns = {"id": "BIGINT", "word": "STRING", "other": "STRING"}
+    sync = Mirroring(warehouse, user_spec(ground.make("many", columns, [(1, "a", "x"), (2, None, "y"), (3, "c", None)])))
+    sync.run()
+    ground.run(f"ALTER TABLE {ground.source('many')} RENAME COLUMN word TO text")
+    assert ops(sync.run()) == {"1": "update", "3": "update"}
+    ground.run(f"ALTER TABLE {ground.source('many')} DROP COLUMN other")
+    assert ops(sync.run()) == {"1": "update", "2": "update"}
+    ground.add_column("many", "more", "STRING")
+    assert sync.run() == []
+    ground.change("many", "more", "z", "STRING", "id = 2")
+    assert ops(sync.run()) == {"2": "update"}
