@@ -13,6 +13,7 @@ from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks, running_da
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres, running_postgres
 from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift, running_redshift
 from mixpanel_wh_tests.stand_ins.s3 import running_s3
+from mixpanel_wh_tests.stand_ins.snowflake import RunningSnowflake, running_snowflake
 
 HERE = Path(__file__).parent
 MARKED = {
@@ -23,6 +24,8 @@ MARKED = {
     "mixpanel/test_trouble.py": "chaos",
     "sandbox/test_faults.py": "chaos",
 }
+
+STAND_IN_COPIES = "Arrow output on a DB-API result"  # what stands in for Snowflake copies its answers, and is told so
 
 # Two cores under load make deadlines a matter of luck.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,6 +59,13 @@ def bigquery() -> Iterator[RunningBigQuery]:
 
 
 @pytest.fixture(scope="session")
+def snowflake() -> Iterator[RunningSnowflake]:
+    """What stands in for Snowflake, for all tests; each makes a schema of its own in it."""
+    with running_snowflake() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def redshift(postgres: RunningPostgres) -> Iterator[RunningRedshift]:
     """What stands in for Redshift, and an S3 that it unloads to."""
     with running_s3("unloads") as s3, running_redshift(postgres, s3) as running:
@@ -73,6 +83,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by the folder or file they stand in."""
     for item in items:
         place = item.path.relative_to(HERE).as_posix()
+        if "snowflake" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.filterwarnings(f"ignore:{STAND_IN_COPIES}"))
         for start, marker in MARKED.items():
             if place == start or place.startswith(f"{start}/"):
                 item.add_marker(marker)
