@@ -131,7 +131,6 @@ REDSHIFT = {
     ),
 }  # fmt: skip
 
-
 DATABRICKS = {
     "type": Field(Choice(("databricks",), "a type of warehouse"), "the kind of warehouse", required=True),
     "server_hostname": Field(text("the name of a host"), "the workspace's host, such as dbc-1234.cloud.databricks.com",
@@ -151,12 +150,52 @@ DATABRICKS = {
     ),
 }  # fmt: skip
 
+SNOWFLAKE = {
+    "type": Field(Choice(("snowflake",), "a type of warehouse"), "the kind of warehouse", required=True),
+    "account": Field(text("the identifier of an account"), "the account, as in orgname-accountname", required=True),
+    "user": Field(text("the name of a user"), "the user that reads the tables", required=True),
+    "password": Field(text(), "the password of the user", secret=True),
+    "private_key": Field(text(), "the private key of the user, as PEM text, in place of a password", secret=True),
+    "private_key_path": Field(text("the path of a file"), "a file that holds the private key, relative to this file"),
+    "passphrase": Field(text(), "the passphrase of the private key, where it has one", secret=True),
+    "token": Field(text(), "an OAuth token, in place of a password", secret=True),
+    "role": Field(text("the name of a role"), "the role that reads the tables and owns the staging schema"),
+    "warehouse": Field(
+        text("the name of a warehouse"), "the virtual warehouse that runs the statements", required=True
+    ),
+    "database": Field(text("the name of a database"), "the database that holds the tables", required=True),
+    "schemas": Field(
+        ListOf(text("the name of a schema")), "where tables named without their schema are looked for, in this order "
+        "(default PUBLIC)",
+    ),
+    "staging_schema": Field(
+        text("the name of a schema"), "the schema in which snapshots, streams and state are kept (default mixpanel)"
+    ),
+    "staging_database": Field(
+        text("the name of a database"), "the database of the staging schema, where it is another one"
+    ),
+    "streams": Field(
+        Choice(("tables", "all", "off"), "a choice of streams"),
+        "of what mirror makes streams, which save it a look at every row: tables, all (views too), or off (default "
+        "tables)",
+    ),
+    "connect_timeout": Field(
+        Parsed(syntax.seconds, "a number of seconds", {"type": "number", "minimum": 0}),
+        "how many seconds to wait for the login (default 30)",
+    ),
+    "host": Field(text("the name of a host"), "another address than the account's, such as a private link's"),
+    "port": Field(Parsed(syntax.port, "a port", {"type": "integer", "minimum": 1, "maximum": 65535}),
+                  "the port of that host (default 443)"),
+    "protocol": Field(Choice(("https", "http"), "a protocol"), "how that host is spoken to (default https)"),
+}  # fmt: skip
+
 WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {
     "duckdb": DUCKDB,
     "bigquery": BIGQUERY,
     "databricks": DATABRICKS,
     "postgres": POSTGRES,
     "redshift": REDSHIFT,
+    "snowflake": SNOWFLAKE,
 }
 """The fields of each kind of warehouse that `warehouses.WAREHOUSES` can open."""
 

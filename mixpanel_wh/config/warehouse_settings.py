@@ -11,7 +11,8 @@ from mixpanel_wh.config.sections import Section, read_section
 from mixpanel_wh.config.source import Entries, Node
 
 TYPES = Choice(tuple(WAREHOUSE_FIELDS), "a type of warehouse")
-PATHS = ("path", "staging_path", "credentials_file")
+PATHS = ("path", "staging_path", "credentials_file", "private_key_path")
+SNOWFLAKE_WAYS = ("password", "private_key", "private_key_path", "token")
 
 
 def read_warehouse(name: str, node: Node, place: Place, folder: Path) -> WarehouseSettings | None:
@@ -39,9 +40,22 @@ def read_warehouse(name: str, node: Node, place: Place, folder: Path) -> Warehou
         _check_login(section)
     if kind == "databricks":
         _check_databricks(section)
+    if kind == "snowflake":
+        _check_way_in(section)
     if len(place.mistakes.found) > before or not section.is_whole:
         return None
     return WarehouseSettings(name, kind, {key: value for key, value in values.items() if key != "type"})
+
+
+def _check_way_in(section: Section) -> None:
+    """A user of Snowflake's proves who it is in one way."""
+    given = [name for name in SNOWFLAKE_WAYS if section.given(name)]
+    if not given:
+        section.wrong("password", f"missing; write one of {', '.join(SNOWFLAKE_WAYS)}")
+    elif len(given) > 1:
+        section.wrong(given[1], f"{given[0]} is given too; take one of them away")
+    if section.given("passphrase") and not set(given) & {"private_key", "private_key_path"}:
+        section.wrong("passphrase", "there is no private key that it could open; take it away")
 
 
 def _absolute(path: str, folder: Path) -> str:

@@ -32,8 +32,19 @@ def _redshift(resource: Any) -> Settings:
     return found
 
 
+def _snowflake(resource: Any) -> Settings:
+    """dagster-snowflake's SnowflakeResource, with the address and the token among its additional arguments."""
+    found = fields(account="account", user="user", password="password", private_key="private_key",
+                   private_key_path="private_key_path", passphrase="private_key_password", role="role",
+                   warehouse="warehouse", database="database", connect_timeout="login_timeout")(resource)  # fmt: skip
+    schema, more = getattr(resource, "schema_", None), getattr(resource, "additional_snowflake_connection_args", None)
+    named = {name: value for name, value in (more or {}).items() if name in ("host", "port", "protocol", "token")}
+    return found | ({"schemas": [schema]} if schema else {}) | named
+
+
 GIVING: Mapping[str, tuple[str, Callable[[Any], Settings]]] = {
     "RedshiftClientResource": ("redshift", _redshift),
+    "SnowflakeResource": ("snowflake", _snowflake),
 }
 """By the name of a resource's class: the kind of warehouse, and its settings."""
 

@@ -16,6 +16,7 @@ WAREHOUSES: dict[str, str] = {
     "duckdb": "mixpanel_wh.warehouses.duckdb",
     "postgres": "mixpanel_wh.warehouses.postgres",
     "redshift": "mixpanel_wh.warehouses.redshift",
+    "snowflake": "mixpanel_wh.warehouses.snowflake",
 }
 
 
