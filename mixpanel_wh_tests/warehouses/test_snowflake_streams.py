@@ -116,7 +116,7 @@ def test_a_crash_at_any_statement_loses_nothing_and_repeats_nothing(ground: Snow
     assert ops(sync.run()) == changed
     assert steps > 10
     for step in range(3, steps, 2):
-        crash_and_run(ground, sync, step, lambda number, sql, step=step: number >= step)
+        crash_and_run(ground, sync, step, from_statement(step))
     assert sync.run() == []
 
 
@@ -135,11 +135,16 @@ def test_a_crash_right_after_the_stream_was_moved_loses_nothing_and_repeats_noth
     assert sync.run() == []
 
 
+def from_statement(step: int) -> Callable[[int, str], bool]:
+    """Nothing answers from that statement on."""
+    return lambda number, sql: number >= step
+
+
 def crash_and_run(ground: SnowflakeGround, sync: Mirroring, mark: int, dies: Callable[[int, str], bool]) -> None:
     """Change two rows, stage them in a run in which nothing answers any more once `dies` says so of a statement (its
     number and its text), and see that the next run finds these two and nothing else."""
     ground.run(f"""UPDATE {ground.source("many")} SET "word" = 'at {mark}' WHERE "id" IN (20, 21)""")
-    numbers, dead = itertools.count(), []
+    numbers, dead = itertools.count(), list[str]()
 
     def broken(sql: str) -> None:
         if dead or dies(next(numbers), sql):

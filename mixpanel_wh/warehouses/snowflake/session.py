@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from snowflake.connector import errors
-from snowflake.connector.result_batch import ResultBatch
+from snowflake.connector.result_batch import ArrowResultBatch
 
 from mixpanel_wh.warehouses.session import Parameters
 from mixpanel_wh.warehouses.snowflake.trouble import NOT_THERE, Place, explained
@@ -117,12 +117,13 @@ class SnowflakeSession:
         with self.lock, self._explained(sql):
             cursor = self._run(sql, parameters)
             columns = [Found.of(column) for column in cursor.description]
-            batches = deque(batch for batch in cursor.get_result_batches() or () if batch.rowcount)
+            found = cursor.get_result_batches() or ()
+            batches = deque(one for one in found if isinstance(one, ArrowResultBatch) and one.rowcount)
         with self._explained(sql):
             for table in self._fetched(batches):
                 yield from shaped(table, columns)
 
-    def _fetched(self, batches: deque[ResultBatch]) -> Iterator[pa.Table]:
+    def _fetched(self, batches: deque[ArrowResultBatch]) -> Iterator[pa.Table]:
         """Result batches as tables, in order, a few ahead of whoever reads them."""
         waiting: deque[Future[pa.Table]] = deque()
         pool = ThreadPoolExecutor(FETCHING_THREADS, thread_name_prefix="snowflake")
@@ -134,7 +135,7 @@ class SnowflakeSession:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _fetch(self, batch: ResultBatch) -> pa.Table:
+    def _fetch(self, batch: ArrowResultBatch) -> pa.Table:
         return batch.to_arrow(self.connection)
 
     def lean(self, mebibytes: int) -> AbstractContextManager[None]:
