@@ -404,10 +404,12 @@ class HashSnapshots:
         return f"COALESCE({batches.KEY} IN ({rejected}), FALSE)"
 
     def _apply_fingerprints(self, names: _Names, partial: bool) -> None:
-        """Keep today's fingerprints of the buckets that differed; none of them after a part, which leaves changes
-        behind in its buckets."""
+        """Keep today's fingerprints of the buckets that differed. After a part, which leaves changes behind in its
+        buckets, they get one that none ever has, so that the next run looks into them even where they are empty."""
         self._execute(f"DELETE FROM {names.fingerprints} WHERE {self._changed_buckets(names)}")
         if partial:
+            odd = f"{BUCKET}, -1, CAST(NULL AS {self.tables.dialect.fast_type})"
+            self._execute(f"INSERT INTO {names.fingerprints} SELECT {odd} FROM {names.fresh} WHERE changed")
             return
         fresh = f"SELECT {BUCKET}, n, x FROM {names.fresh} WHERE changed AND n IS NOT NULL"
         self._execute(f"INSERT INTO {names.fingerprints} {fresh}")

@@ -261,6 +261,17 @@ class ChangesContract(Asked):
         ground.remove("visits")
         assert ops(sync.run()) == {"1": "delete"}
 
+    def test_a_row_that_goes_after_a_part_sent_it_is_deleted(self, ground: Ground, warehouse: Warehouse) -> None:
+        rows: list[tuple[object, ...]] = [(n, "2024-03-01 00:00:00", "ann", "home") for n in range(12)]
+        sync = Mirroring(warehouse, event_spec(self.visits(ground, rows)))
+        sync.run()
+        ground.change("visits", "page", "exit", ground.kinds.text, f"{ground.quote('id')} = 3")
+        sync.stage(Part("at", 0, 10**15))
+        sync.acknowledge(len(sync.changes()))
+        sync.commit()
+        ground.remove("visits", f"{ground.quote('id')} = 3")
+        assert ops(sync.run()) == {"3": "delete"}
+
     def test_a_part_finds_only_changes_to_events_inside_it(self, ground: Ground, warehouse: Warehouse) -> None:
         rows = [(n, day, "a", "x") for n, day in enumerate((DAY, DAY, NEXT_DAY, NEXT_DAY))]
         sync = Mirroring(warehouse, event_spec(self.visits(ground, list(rows))))
