@@ -19,12 +19,11 @@ from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift
 from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, read, tally, user_spec
 from mixpanel_wh_tests.warehouses.contract import WarehouseContract
 from mixpanel_wh_tests.warehouses.contract_changes import ChangesContract
-from mixpanel_wh_tests.warehouses.contract_settling import SettlingContract
 from mixpanel_wh_tests.warehouses.ground import Ground
 from mixpanel_wh_tests.warehouses.redshift_ground import RedshiftGround
 
 
-class TestRedshiftBriefly(ChangesContract, SettlingContract):
+class TestRedshiftBriefly(ChangesContract):
     """The part of the contract that rests most on the warehouse's own SQL."""
 
     @pytest.fixture
@@ -53,7 +52,7 @@ class TestRedshiftUnloading(WarehouseContract):
             yield ground
 
 
-@pytest.fixture(params=["cursor", "unload"])
+@pytest.fixture(params=["cursor", pytest.param("unload", marks=pytest.mark.long)])
 def ground(redshift: RunningRedshift, request: pytest.FixtureRequest) -> Iterator[RedshiftGround]:
     with closing(RedshiftGround(redshift, unload=request.param == "unload")) as ground:
         yield ground
