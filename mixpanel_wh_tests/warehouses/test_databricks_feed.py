@@ -8,7 +8,7 @@ import pytest
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
-from mixpanel_wh_tests.warehouses.asking import Mirroring, Row, ops, tally, user_spec
+from mixpanel_wh_tests.warehouses.asking import Mirroring, Row, event_spec, ops, tally, user_spec
 from mixpanel_wh_tests.warehouses.databricks_ground import DatabricksGround
 
 
@@ -186,3 +186,20 @@ def test_columns_that_are_renamed_added_and_dropped_send_what_differs(
     assert sync.run() == []
     ground.change("many", "more", "z", "STRING", "id = 2")
     assert ops(sync.run()) == {"2": "update"}
+
+
+def test_rows_without_a_key_are_found_by_the_feed_whatever_their_types(
+    ground: DatabricksGround, warehouse: Warehouse
+) -> None:
+    kinds = {f"c{n}": typed for n, typed in enumerate(ground.every_type)}
+    table = ground.make("many", {"id": "BIGINT", "at": "TIMESTAMP_NTZ"} | {name: one.type for name, one in kinds.items()})
+    values = ", ".join(one.one for one in kinds.values())
+    moment = "TIMESTAMP_NTZ '2024-03-01 12:00:00'"
+    ground.run(f"INSERT INTO many SELECT id, {moment}, {values} FROM range(200)")
+    sync = Mirroring(warehouse, event_spec(table, row_key=()))
+    assert tally(sync.run()) == {"insert": 200}
+    ground.run(f"UPDATE many SET {', '.join(f'{name} = {one.other}' for name, one in kinds.items())} WHERE id IN (7, 8)")
+    ground.remove("many", "id = 9")
+    assert tally(sync.run()) == {"insert": 2, "delete": 3}
+    assert "were read from its change data feed" in sync.pending.note
+    assert sync.run() == []

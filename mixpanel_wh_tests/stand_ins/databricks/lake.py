@@ -529,10 +529,15 @@ def _properties(tree: exp.Create) -> dict[str, str]:
 
 
 def _with_names(rows: pa.Table, table: LakeTable, more: Sequence[str] = ()) -> pa.Table:
-    """Rows of a shelf under the names of now; a column that was added later is NULL."""
-    known = {there: name for name, _, there in table.columns}
-    columns = {name: rows.column(there) for there, name in known.items() if there in rows.column_names}
+    """Rows of a shelf under the names of now, VARIANT as JSON, which stands there as text."""
+    known = {there: (name, kind) for name, kind, there in table.columns if there in rows.column_names}
+    columns = {name: _as_json(rows.column(there)) if kind == "variant" else rows.column(there)
+               for there, (name, kind) in known.items()}  # fmt: skip
     return pa.table(columns | {name: rows.column(name) for name in more})
+
+
+def _as_json(texts: pa.ChunkedArray) -> pa.Array:
+    return pa.ExtensionArray.from_storage(pa.json_(pa.string()), texts.cast(pa.string()).combine_chunks())
 
 
 def _text_rows(**columns: Sequence[str | None]) -> pa.Table:
