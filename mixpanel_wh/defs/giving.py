@@ -4,6 +4,7 @@ A resource is known by the name of its class, so that no integration is imported
 one entry: its kind, and a function of the resource that gives the settings in the words of a project file.
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,7 +43,16 @@ def _snowflake(resource: Any) -> Settings:
     return found | ({"schemas": [schema]} if schema else {}) | named
 
 
+def _bigquery(resource: Any) -> Settings:
+    """dagster-gcp's BigQueryResource, whose key is the JSON in base64."""
+    found = fields(project="project", location="location", credentials="gcp_credentials")(resource)
+    if "credentials" in found:
+        found["credentials"] = b64decode(found["credentials"]).decode()
+    return found
+
+
 GIVING: Mapping[str, tuple[str, Callable[[Any], Settings]]] = {
+    "BigQueryResource": ("bigquery", _bigquery),
     "RedshiftClientResource": ("redshift", _redshift),
     "SnowflakeResource": ("snowflake", _snowflake),
 }

@@ -1,10 +1,12 @@
 """A resource of Dagster's own integrations says how to connect to a warehouse."""
 
+from base64 import b64encode
 from typing import Any
 
 import dagster as dg
 import pytest
 from dagster_aws.redshift import RedshiftClientResource
+from dagster_gcp import BigQueryResource
 
 from mixpanel_wh.defs.giving import settings_given
 from mixpanel_wh.defs.resources import MixpanelResource
@@ -21,7 +23,7 @@ def settings_in_a_run(**fields: Any) -> dict[str, Any]:
     @dg.asset
     def people(mixpanel: MixpanelResource) -> None:
         found.update(mixpanel.warehouse_settings(SYNC))
-        assert mixpanel.warehouse_kind(SYNC) == "redshift"
+        assert mixpanel.warehouse_kind(SYNC) == found["type"]
 
     resource = MixpanelResource(project_id="1", token="t", **fields)
     assert dg.materialize([people], resources={"mixpanel": resource}).success
@@ -48,6 +50,16 @@ def test_encryption_without_a_look_at_the_certificate_becomes_encryption_with_on
 ) -> None:
     monkeypatch.setenv("SHOP_PASSWORD", "secret")
     assert settings_in_a_run(warehouse_resource=redshift(sslmode=theirs)).get("sslmode") == ours
+
+
+def test_a_bigquery_resource_gives_project_location_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = '{"type": "service_account"}'
+    monkeypatch.setenv("SHOP_KEY", b64encode(key.encode()).decode())
+    resource = BigQueryResource(project="shop", location="EU", gcp_credentials=dg.EnvVar("SHOP_KEY"))
+    found = settings_in_a_run(warehouse_resource=resource, warehouse={"dataset": "sales", "staging_schema": "mp"})
+    assert found == {"type": "bigquery", "project": "shop", "location": "EU", "credentials": key, "dataset": "sales",
+                     "staging_schema": "mp"}  # fmt: skip
+    assert "credentials" not in settings_given(BigQueryResource(project="shop"))
 
 
 def test_a_resource_that_is_no_warehouse_is_named() -> None:
