@@ -92,6 +92,7 @@ def run_metadata(sync: SyncSpec, result: RunResult, table: Table | None = None) 
     }
     shown |= {"mixpanel/note": result.message} if result.message else {}
     shown |= {"mixpanel/cursor": result.cursor} if result.cursor else {}
+    shown |= {"mixpanel/snapshot": result.snapshot} if result.snapshot else {}
     shown |= {"mixpanel/lag_seconds": lag} if (lag := lag_seconds(sync, result)) is not None else {}
     shown |= {"dagster/column_schema": column_schema(table)} | extent(table) if table else {}
     return shown | ({"mixpanel/rejected_rows": rejection_table(result.rejections)} if result.rejections else {})

@@ -21,6 +21,7 @@ class RunResult:
     A row is counted once, however many records it became (an event whose key fields changed is a tombstone and a
     new event). `records` counts what was sent, `bytes_sent` is the size on the wire after compression,
     `bytes_raw` before it. `status` is `succeeded`, `stopped` (a guard), `failed`, or `preview`.
+    `snapshot` is the moment (ISO 8601) as of which the next Mirror run compares.
     `resumed` says that it finished what an earlier run left, and `resumed_run_id` names that run where its rejections
     stand under its id.
     """
@@ -46,6 +47,7 @@ class RunResult:
     rows_per_second: float = 0.0
     table_rows: int | None = None
     cursor: str | None = None
+    snapshot: str | None = None
     fidelity: str = "exact"
     resumed: bool = False
     resumed_run_id: str | None = None

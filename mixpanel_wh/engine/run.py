@@ -18,7 +18,7 @@ from mixpanel_wh.engine.modes.steps import Steps
 from mixpanel_wh.engine.pipeline import Answered, Delivery
 from mixpanel_wh.engine.ports import Mixpanel, Part, Table, Warehouse
 from mixpanel_wh.engine.result import RunResult
-from mixpanel_wh.engine.spec import Limit, SyncSpec
+from mixpanel_wh.engine.spec import Limit, Mode, SyncSpec
 from mixpanel_wh.engine.state import Checkpoint, Pending
 from mixpanel_wh.engine.tally import Tally
 
@@ -198,6 +198,7 @@ class _Run:
             moved = replace(moved, run_id=self.run_id, committed_at=datetime.now(UTC).isoformat(timespec="seconds"))
             self.warehouse.state.commit(self.spec.name, moved)
         self.tally.cursor = moved.cursor
+        self.tally.snapshot = moved.committed_at if self.spec.mode is Mode.MIRROR else None
         return moved
 
     def _deliver(self, table: Table, checkpoint: Checkpoint, pending: Pending, resumed: bool = False) -> Pending:

@@ -23,6 +23,7 @@ class Tally:
         self._ops: Counter[str] = Counter()
         self.samples: list[Rejection] = []
         self.cursor: str | None = None
+        self.snapshot: str | None = None
         self.table_rows: int | None = None
         self.resumed = False
         self.resumed_run_id: str | None = None
@@ -67,6 +68,7 @@ class Tally:
             records=sums["records"], requests=sums["requests"], retries=sums["retries"],
             bytes_sent=sums["bytes_sent"], bytes_raw=sums["bytes_raw"], seconds=round(seconds, 3),
             rows_per_second=round(sums["rows"] / seconds, 1) if seconds else 0.0, cursor=self.cursor,
+            snapshot=self.snapshot,
             table_rows=self.table_rows, fidelity=fidelity(self._spec), resumed=self.resumed,
             resumed_run_id=self.resumed_run_id,
             rejections=tuple(self.samples),

@@ -81,6 +81,7 @@ def test_a_run_that_finds_nothing_to_send_plots_zeros_under_the_same_keys(
     assert set(first) == set(second)
     assert {f"mixpanel/{name}" for name in NUMBERS} <= set(second)
     assert (first["mixpanel/rows_read"], second["mixpanel/rows_read"]) == (80, 0)
+    assert first["mixpanel/snapshot"] <= second["mixpanel/snapshot"]
 
 
 def test_only_changes_travel_the_second_time(
