@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from mixpanel_wh.warehouses.denials import Place
 from mixpanel_wh.warehouses.postgres.dialect import SETTINGS
-from mixpanel_wh.warehouses.postgres.trouble import Place, explained
+from mixpanel_wh.warehouses.postgres.trouble import explained
 from mixpanel_wh.warehouses.session import Parameters
 
 if TYPE_CHECKING:

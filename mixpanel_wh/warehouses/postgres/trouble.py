@@ -4,34 +4,11 @@ never a password."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import psycopg
 
 from mixpanel_wh.engine.errors import MixpanelWhError, SourceError, StagingError, WarehouseUnavailable
-
-NAME = r'"((?:[^"]|"")+)"'
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a connection leads, for messages: nothing in it is secret."""
-
-    host: str
-    port: int
-    database: str
-    user: str
-    staging: str
-
-    @property
-    def server(self) -> str:
-        """Host and port."""
-        return f"{self.host}:{self.port}"
-
-
-def quoted(name: str) -> str:
-    """An identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
+from mixpanel_wh.warehouses.denials import Place, denied, quoted
 
 
 def first_line(error: BaseException) -> str:
@@ -94,34 +71,8 @@ def _denied(line: str, place: Place, sql: str) -> MixpanelWhError:
             f"{line}: rows that are hidden would look deleted; run  ALTER ROLE {quoted(place.user)} BYPASSRLS,  or "
             "sync a view of the rows that are meant"
         )
-    found = re.search(r"permission denied for (?:foreign |materialized )?(\w+) (.+)$", line)
-    kind, name = (found[1], found[2].strip('"')) if found else ("", "")
-    user = quoted(place.user)
-    if kind == "database":
-        return StagingError(
-            f"user {place.user} may not make the staging schema {place.staging}: run  CREATE SCHEMA "
-            f"{quoted(place.staging)} AUTHORIZATION {user}"
-        )
-    if kind == "schema":
-        return _denied_schema(name, place)
-    if kind in ("table", "view", "sequence"):
-        owner = next((schema for schema, table in re.findall(rf"{NAME}\.{NAME}", sql) if table == name), None)
-        whole = f"{quoted(owner)}.{quoted(name)}" if owner else quoted(name)
-        if owner == place.staging:
-            return StagingError(
-                f"user {place.user} may not use table {name} of the staging schema: run  GRANT ALL ON ALL TABLES IN "
-                f"SCHEMA {quoted(owner)} TO {user}"
-            )
-        return SourceError(f"user {place.user} may not read {kind} {name}: run  GRANT SELECT ON {whole} TO {user}")
-    return SourceError(f"Postgres refused a statement: {line}")
-
-
-def _denied_schema(name: str, place: Place) -> MixpanelWhError:
-    schema, user = quoted(name), quoted(place.user)
-    if name == place.staging:
-        return StagingError(
-            f"user {place.user} may not write in the staging schema {name}: run  GRANT USAGE, CREATE ON SCHEMA "
-            f"{schema} TO {user}"
-        )
-    grant = f"GRANT USAGE ON SCHEMA {schema} TO {user}"
-    return SourceError(f"user {place.user} may not look into schema {name}: run  {grant}")
+    found = re.search(r"permission denied for (?:foreign |materialized )?(database|schema|table|view|sequence) (.+)$",
+                      line)  # fmt: skip
+    return denied(found[1], found[2].strip('"'), place, sql) if found else SourceError(
+        f"Postgres refused a statement: {line}"
+    )

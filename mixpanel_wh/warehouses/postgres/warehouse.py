@@ -18,10 +18,11 @@ try:
 except ImportError as error:
     raise MissingDriver("postgres") from error
 
+from mixpanel_wh.warehouses.denials import Place
 from mixpanel_wh.warehouses.postgres.catalogue import PostgresCatalogue
 from mixpanel_wh.warehouses.postgres.dialect import PostgresDialect
 from mixpanel_wh.warehouses.postgres.session import SESSION_SETTINGS, Connection, PostgresSession
-from mixpanel_wh.warehouses.postgres.trouble import Place, refused
+from mixpanel_wh.warehouses.postgres.trouble import refused
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

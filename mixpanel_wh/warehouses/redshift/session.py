@@ -15,10 +15,11 @@ from redshift_connector.cursor import Cursor
 from redshift_connector.error import Error
 
 from mixpanel_wh.engine.errors import SourceError, WarehouseUnavailable
+from mixpanel_wh.warehouses.denials import Place
 from mixpanel_wh.warehouses.redshift import unloading
 from mixpanel_wh.warehouses.redshift.binding import bound, inlined, inserts, literal, quote
 from mixpanel_wh.warehouses.redshift.dialect import RedshiftDialect
-from mixpanel_wh.warehouses.redshift.trouble import Place, explained, told
+from mixpanel_wh.warehouses.redshift.trouble import explained, told
 from mixpanel_wh.warehouses.session import Parameters
 
 if TYPE_CHECKING:

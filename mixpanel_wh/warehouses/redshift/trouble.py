@@ -4,33 +4,11 @@ privilege, and never a password."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from mixpanel_wh.engine.errors import MixpanelWhError, SourceError, StagingError, WarehouseUnavailable
+from mixpanel_wh.engine.errors import MixpanelWhError, SourceError, WarehouseUnavailable
+from mixpanel_wh.warehouses.denials import Place, denied, quoted
 
-NAME = r'"((?:[^"]|"")+)"'
 SOURCE_STATES = ("22", "42", "3F", "0A", "44", "P0", "38", "39", "2F", "XX")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a connection leads, for messages: nothing in it is secret."""
-
-    host: str
-    port: int
-    database: str
-    user: str
-    staging: str
-
-    @property
-    def server(self) -> str:
-        """Host and port."""
-        return f"{self.host}:{self.port}"
-
-
-def quoted(name: str) -> str:
-    """An identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def told(error: BaseException) -> tuple[str, str]:
@@ -107,35 +85,9 @@ def store_refused(error: BaseException, address: str) -> MixpanelWhError:
 
 
 def _denied(line: str, place: Place, sql: str) -> MixpanelWhError:
-    """Which privilege is missing, and what grants it."""
-    found = re.search(r"permission denied for (?:relation |external )?(\w+)(?: (.+))?$", line)
-    kind, name = (found[1], (found[2] or found[1]).strip('"')) if found else ("", "")
-    user = quoted(place.user)
-    if kind == "database":
-        return StagingError(
-            f"user {place.user} may not make the staging schema {place.staging}: run  CREATE SCHEMA "
-            f"{quoted(place.staging)} AUTHORIZATION {user}"
-        )
-    if kind == "schema":
-        return _denied_schema(name, place)
-    if found:
-        owner = next((schema for schema, table in re.findall(rf"{NAME}\.{NAME}", sql) if table == name), None)
-        whole = f"{quoted(owner)}.{quoted(name)}" if owner else quoted(name)
-        if owner == place.staging:
-            return StagingError(
-                f"user {place.user} may not use table {name} of the staging schema: run  GRANT ALL ON ALL TABLES IN "
-                f"SCHEMA {quoted(owner)} TO {user}"
-            )
-        return SourceError(f"user {place.user} may not read {name}: run  GRANT SELECT ON {whole} TO {user}")
-    return SourceError(f"Redshift refused a statement: {line}")
-
-
-def _denied_schema(name: str, place: Place) -> MixpanelWhError:
-    schema, user = quoted(name), quoted(place.user)
-    if name == place.staging:
-        return StagingError(
-            f"user {place.user} may not write in the staging schema {name}: run  GRANT USAGE, CREATE ON SCHEMA "
-            f"{schema} TO {user}"
-        )
-    grant = f"GRANT USAGE ON SCHEMA {schema} TO {user}"
-    return SourceError(f"user {place.user} may not look into schema {name}: run  {grant}")
+    """Which privilege is missing, and what grants it. Redshift names relations, or an object without its kind."""
+    found = re.search(r"permission denied for (?:(database|schema|relation|table|view|external) )?(\S+)$", line)
+    if not found:
+        return SourceError(f"Redshift refused a statement: {line}")
+    kind = found[1] if found[1] in ("database", "schema") else "table"
+    return denied(kind, found[2].strip('"'), place, sql)

@@ -19,10 +19,11 @@ try:
 except ImportError as error:
     raise MissingDriver("redshift") from error
 
+from mixpanel_wh.warehouses.denials import Place
 from mixpanel_wh.warehouses.redshift.catalogue import RedshiftCatalogue
 from mixpanel_wh.warehouses.redshift.dialect import RedshiftDialect
 from mixpanel_wh.warehouses.redshift.session import RedshiftSession, asked
-from mixpanel_wh.warehouses.redshift.trouble import Place, refused
+from mixpanel_wh.warehouses.redshift.trouble import refused
 from mixpanel_wh.warehouses.redshift.unloading import Store
 
 if TYPE_CHECKING:
