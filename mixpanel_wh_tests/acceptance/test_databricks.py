@@ -22,7 +22,7 @@ from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
 from mixpanel_wh_tests.warehouses.databricks_ground import DatabricksGround
 
 pytestmark = pytest.mark.warehouses
-BRIEFLY = ("event mirror keyed", "event append keyless", "user mirror", "lookup mirror")
+BRIEFLY = ("event mirror keyed", "event append keyless")
 MIRRORED = [label for label in LABELS if " mirror" in label]
 
 

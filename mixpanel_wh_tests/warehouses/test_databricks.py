@@ -28,7 +28,6 @@ class TestDatabricksBriefly(Asked):
             yield ground
 
     crowd, given_up = WarehouseContract.crowd, WarehouseContract.given_up
-    test_types_change = WarehouseContract.test_every_column_type_shows_its_changes_and_only_them
     test_types_are_read = WarehouseContract.test_every_column_type_is_read_and_null_stays_null
     test_changes = WarehouseContract.test_inserts_updates_and_deletes_are_found_and_nothing_else
     test_identities = WarehouseContract.test_an_update_and_a_delete_carry_the_identity_of_what_was_delivered
@@ -36,7 +35,6 @@ class TestDatabricksBriefly(Asked):
     test_equal_rows = WarehouseContract.test_equal_rows_without_a_row_key_are_as_many_events
     test_settling = WarehouseContract.test_settling_keeps_what_was_answered_and_brings_the_rest_again
     test_there_and_back = WarehouseContract.test_a_change_there_and_back_between_two_runs_is_none
-    test_parts = WarehouseContract.test_a_part_finds_only_changes_to_events_inside_it
     test_names = WarehouseContract.test_nasty_names_serve_in_every_role
 
 

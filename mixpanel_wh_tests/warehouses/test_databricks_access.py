@@ -1,5 +1,6 @@
 """Databricks: who may do what, how one signs in, and what is told where something is refused or out of reach."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from typing import Any
@@ -91,6 +92,7 @@ def test_the_staging_schema_may_stand_in_another_catalogue(ground: DatabricksGro
     assert stands == {"tools"}
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the connector leaves its socket open where it is refused
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -112,6 +114,8 @@ def test_why_no_connection_comes_about_is_one_sentence_without_secrets(
     assert told in str(raised.value)
     assert SECRET not in str(raised.value)
     assert "\n" not in str(raised.value)
+    del raised
+    gc.collect()
 
 
 def test_a_table_that_is_not_there_is_named_with_the_nearest_one(ground: DatabricksGround) -> None:
@@ -143,17 +147,17 @@ def test_a_statement_that_lost_against_another_one_runs_again(ground: Databricks
         assert ground.server.lake.faults == []
 
 
-STEPS = ("CREATE TABLE IF NOT EXISTS", "table_changes(", "INSERT INTO", "MERGE INTO", "UPDATE", "DELETE FROM", "DROP TABLE")
+STEPS = ("CREATE TABLE IF NOT EXISTS", "table_changes(", "INSERT INTO", "UPDATE", "DELETE FROM", "DROP TABLE")
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", ["MERGE INTO", *(pytest.param(one, marks=pytest.mark.long) for one in STEPS)])
 def test_a_run_that_dies_at_any_statement_is_made_good_by_the_next_one(ground: DatabricksGround, step: str) -> None:
     """Databricks commits statement by statement: each may be the last one of a run."""
     spec = user_spec(ground.fill("many", 60))
     with closing(ground.open()) as warehouse:
         Mirroring(warehouse, spec).run()
     sent: dict[str, str] = {}
-    for attempt in range(12):
+    for attempt in range(12 if step in STEPS else 4):
         ground.change("many", "word", f"new {attempt}", "STRING", f"id IN ({attempt}, {attempt + 20})")
         ground.remove("many", f"id = {attempt + 40}")
         ground.server.lake.faults += [(step, "[INTERNAL_ERROR] It died. SQLSTATE: XX000")]
@@ -165,7 +169,7 @@ def test_a_run_that_dies_at_any_statement_is_made_good_by_the_next_one(ground: D
         _go_on(warehouse, spec, sent)
     words = {str(id): word for id, word in ground.rows(f"SELECT id, word FROM {ground.source('many')}")}
     assert {key: word for key, word in sent.items() if word != "gone"}.items() <= words.items()
-    assert {key for key, word in sent.items() if word == "gone"} == {str(n) for n in range(40, 52)}
+    assert {key for key, word in sent.items() if word == "gone"} == {str(n) for n in range(40, 40 + attempt + 1)}
     assert {key for key, word in words.items() if word.startswith("new")} <= sent.keys()
 
 

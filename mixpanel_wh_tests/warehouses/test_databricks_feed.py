@@ -104,6 +104,7 @@ def test_history_that_was_vacuumed_is_explained_and_every_row_compared(
     assert "were read from its change data feed" in sync.pending.note
 
 
+@pytest.mark.long
 def test_a_feed_that_was_switched_on_late_is_explained_and_every_row_compared(databricks: RunningDatabricks) -> None:
     with closing(DatabricksGround(databricks, feeds=False)) as ground, closing(ground.open()) as warehouse:
         sync = started(ground, warehouse)
@@ -131,12 +132,14 @@ def test_a_table_that_is_made_anew_is_compared_and_not_sent_again(
     assert sync.run() == []
 
 
+@pytest.mark.long
 def test_a_table_restored_to_fewer_versions_is_compared(ground: DatabricksGround, warehouse: Warehouse) -> None:
     sync = started(ground, warehouse)
     ground.run(f"CREATE OR REPLACE TABLE {ground.source('many')} AS SELECT id, concat('x', id) AS word FROM range(500)")
     assert tally(sync.run()) == {"update": 500}
 
 
+@pytest.mark.long
 def test_a_table_without_a_feed_that_did_not_move_is_not_read(databricks: RunningDatabricks) -> None:
     with closing(DatabricksGround(databricks, feeds=False)) as ground, closing(ground.open()) as warehouse:
         sync = started(ground, warehouse)
@@ -172,6 +175,7 @@ def test_a_delete_that_was_rejected_comes_again_though_no_version_is_new(
     assert sync.run() == []
 
 
+@pytest.mark.long
 def test_columns_that_are_renamed_added_and_dropped_send_what_differs(
     ground: DatabricksGround, warehouse: Warehouse
 ) -> None:

@@ -79,6 +79,7 @@ class DatabricksSession:
         """A cursor with the statement's answer. A statement that lost against another one runs again."""
         with self._explained():
             if self.ended:
+                self.close()
                 self.connection, self.ended = self.opened(), False
             cursor = self.connection.cursor()
             try:
