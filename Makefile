@@ -11,7 +11,7 @@ CHROMIUM = @command -v chromedriver >/dev/null || { test "$$(id -u)" = 0 && comm
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	chromium chromium-driver fonts-dejavu-core >/dev/null; } || echo 'install chromium and chromium-driver first' >&2
 
-.PHONY: help demo demo-ui test bench chaos warehouses browser screenshots clean
+.PHONY: help demo demo-ui test bench chaos warehouses warehouses-slow browser screenshots clean
 
 help:
 	@echo 'make demo        real tables from DuckDB to a local Mixpanel, twice, and a comparison of both ends'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench       events/s, CPU and memory of the engine on this machine'
 	@echo 'make chaos       the tests in which something breaks on purpose'
 	@echo 'make warehouses  the tests that talk SQL to warehouses or their stand-ins'
+	@echo 'make warehouses-slow  what is written for Databricks, on real Spark: needs Java, and 1 GB the first time'
 	@echo 'make browser     the tests that look at the Dagster UI and the sandbox page; installs Chromium where it may'
 	@echo 'make screenshots takes the pictures of the documents anew'
 	@echo 'make clean       removes the environment, the demo folder and caches'
@@ -43,7 +44,10 @@ chaos: $(INSTALLED)
 	$(BIN)/python -m pytest -W error -rfEs -m '(chaos or long) and not warehouses'
 
 warehouses: $(INSTALLED)
-	$(BIN)/python -m pytest -W error -rfEs -m warehouses
+	$(BIN)/python -m pytest -W error -rfEs -m 'warehouses and not spark'
+
+warehouses-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -W error -rfEs -m spark
 
 browser: $(INSTALLED)
 	$(CHROMIUM)
