@@ -2,8 +2,8 @@
 
 It runs in another environment than the tests: what it imports is not installed beside them. Added are the time zone of
 `TIMESTAMP(value, zone)` where that is a parameter, JSON that an UPDATE assigns, and the columns `last_modified_time` and `total_logical_bytes` of
-INFORMATION_SCHEMA.PARTITIONS: a partition's time moves on whenever what it holds has changed since it was last asked
-for. The times are of 2024, so that none of them is too fresh to be trusted.
+INFORMATION_SCHEMA.PARTITIONS. The time of a table or a partition moves on when what it holds has changed since it was
+last asked for. The times are of 2024, so that none of them is too fresh to be trusted.
 """
 
 import datetime as dt
@@ -97,14 +97,30 @@ def partitions(project: str, dataset: str | None) -> tuple[list[str], list[list[
     return columns, rows
 
 
-def last_modified(place: tuple[str, ...], state: object) -> exp.Expression:
-    """When a partition got the content that it has."""
+def moved(place: tuple[str, ...], state: object) -> int:
+    """How many changes had been seen when a table or partition got into its state."""
     if place not in seen or seen[place][0] != state:
         seen[place] = (state, next(moves))
-    moment = BEGINNING + dt.timedelta(seconds=seen[place][1])
+    return seen[place][1]
+
+
+def last_modified(place: tuple[str, ...], state: object) -> exp.Expression:
+    """When a partition got the content that it has."""
+    moment = BEGINNING + dt.timedelta(seconds=moved(place, state))
     return exp.cast(exp.Literal.string(moment.isoformat()), exp.DataType.build("TIMESTAMPTZ"))
 
 
+def described(project: str, dataset: str, table: str, *given: Any, **more: Any) -> Any:
+    """A table's metadata, whose time of last change moves on with every change of what it holds, UPDATEs too."""
+    found = get(project, dataset, table, *given, **more)
+    if found.type != "TABLE" or not tables.fields(found):
+        return found
+    held = database.fetch(f"SELECT count(*), sum(hash(t)) FROM {tables.name(project, dataset, table)} AS t")
+    version = moved((project, dataset, table), (found.creationTime, *held[0]))
+    return found.replace(lastModifiedTime=str(int((BEGINNING + dt.timedelta(seconds=version)).timestamp() * 1000)))
+
+
+get, tables.get = tables.get, described
 information_schema.VIEWS["PARTITIONS"] = partitions
 translate.STATEMENT_RULES.insert(0, zoned)
 translate.NODE_RULES[translate.NODE_RULES.index(json.equality)] = compared
