@@ -31,11 +31,12 @@ demo: $(INSTALLED)
 demo-ui: $(INSTALLED)
 	$(BIN)/mixpanel-wh demo --data $(DATA) --ui
 
+# Two at a time: each starts servers of its own for the tests that need them.
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -W error -rfEs
+	$(BIN)/python -m pytest -W error -rfEs -n 2 --dist loadfile
 
 bench: $(INSTALLED)
 	$(BIN)/mixpanel-wh bench

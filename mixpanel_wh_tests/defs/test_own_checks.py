@@ -281,11 +281,11 @@ def test_rows_that_a_resumed_run_rejected_are_in_the_sample_though_they_stand_un
     project_file: Path, air: Path, box: Box, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mixpanel_wh.engine.run.SAVE_EVERY_SECONDS", 0)
-    who = "CASE WHEN i % 5000 = 1 THEN 'anon' ELSE 'N' || i END AS tailnum"
+    who = "CASE WHEN i % 10000 = 1 THEN 'anon' ELSE 'N' || i END AS tailnum"
     at = "TIMESTAMP '2024-01-01 06:00:00' + i * INTERVAL 1 SECOND AS departed"
-    change(air, f"CREATE OR REPLACE TABLE flights AS SELECT i AS flight, {who}, {at} FROM range(70000) AS t(i)")
+    change(air, f"CREATE OR REPLACE TABLE flights AS SELECT i AS flight, {who}, {at} FROM range(140000) AS t(i)")
     defs = location(project_file)
-    box.fail(kind="unauthorized", path="/import", skip=33)  # of 37 requests; the first 17 are answered by then
+    box.fail(kind="unauthorized", path="/import", skip=60)  # of 73 requests; those of the first rows are answered by then
     assert not run(defs, instance, key("flights")).success
     second = run(defs, instance, key("flights"))
     numbers = metadata(second, key("flights"))
@@ -294,4 +294,4 @@ def test_rows_that_a_resumed_run_rejected_are_in_the_sample_though_they_stand_un
     assert not found.passed
     sample = found.metadata["mixpanel/rejected_rows"]
     assert isinstance(sample, dg.TableMetadataValue)
-    assert {record.data["row_key"] for record in sample.records} == {str(5000 * n + 1) for n in range(14)}
+    assert {record.data["row_key"] for record in sample.records} == {str(10000 * n + 1) for n in range(14)}
