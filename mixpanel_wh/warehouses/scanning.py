@@ -40,12 +40,19 @@ class Scan:
         return f"({' OR '.join(ranges)})" if ranges else "FALSE"
 
 
-def usable(partitions: Partitions | None, projection: Projection) -> Partitions | None:
-    """The partitions, where rows of one can be told apart from rows of another: rows without a row key are named by
-    what is sent of them, so equal ones must be known to stand in one partition."""
-    if partitions is None or not partitions.tokens or partitions.whole or projection.key is not None:
-        return partitions if partitions and partitions.tokens else None
-    seen = {column.name for column in projection.payload} | set(projection.spec.role_columns)
+def usable(partitions: Partitions | None, projection: Projection, follows_moves: bool) -> Partitions | None:
+    """The partitions, where what is known of a row says in which one it stands.
+
+    Rows without a row key are named by what is sent of them, so equal ones must stand in one partition. A row with a
+    key that moves must look changed, or the snapshot would take it for a row of its old partition, and later for one
+    that went; unless the snapshot `follows_moves` that nothing shows.
+    """
+    if partitions is None or not partitions.tokens:
+        return None
+    if partitions.whole or (follows_moves and projection.key is not None):
+        return partitions
+    spec = projection.spec
+    seen = {column.name for column in projection.payload} | set(spec.role_columns) | set(spec.key_columns)
     return partitions if partitions.columns and set(partitions.columns) <= seen else None
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.errors import SourceError
@@ -62,6 +62,8 @@ class HashSnapshots:
     """`ports.Snapshots` by hashes kept in the staging schema; works for every table and view."""
 
     tables: SqlTables
+    follows_moves: ClassVar[bool] = False
+    """Whether a row that moves to another partition, though nothing of it that is sent changes, is noted there."""
 
     @property
     def tokens(self) -> KeptTokens:
@@ -78,7 +80,7 @@ class HashSnapshots:
         # Asked first: what is read must be no older than the tokens of the partitions that it stands in.
         partitions = self.tables.catalogue.partitions(spec.table)
         projection, names = self.tables.projection(spec), self._names(spec)
-        partitions = usable(partitions, projection)
+        partitions = usable(partitions, projection, self.follows_moves)
         buckets, trusted = self._prepare(projection, names, partitions)
         scan = self._scan(projection, partitions, buckets, trusted)
         self._fingerprint(projection, names, scan)

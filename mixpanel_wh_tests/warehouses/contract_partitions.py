@@ -72,6 +72,19 @@ class PartitionsContract(Asked):
         ground.remove("visits", f"id = 22 AND day = DATE '{DAYS[8]}'")
         assert ops(sync.run()) == {"22": "delete"}
 
+    def test_a_row_that_moves_though_nothing_of_it_that_is_sent_changed_is_not_lost(
+        self, ground: DividedGround, warehouse: Warehouse
+    ) -> None:
+        sync = self.ten_days(ground, warehouse, properties=Properties(deny=("day",)))
+        ground.remove("visits", f"id = 22 AND day = DATE '{DAYS[2]}'")
+        ground.put("visits", [(22, DAYS[8], "w2")])
+        assert sync.run() == []
+        ground.change("visits", "word", "new", ground.kinds.text, f"id = 21 AND day = DATE '{DAYS[2]}'")
+        assert ops(sync.run()) == {"21": "update"}
+        ground.remove("visits", f"id = 22 AND day = DATE '{DAYS[8]}'")
+        assert ops(sync.run()) == {"22": "delete"}
+        assert sync.run() == []
+
     def test_a_key_that_stands_in_two_partitions_is_noticed_though_one_is_not_read(
         self, ground: DividedGround, warehouse: Warehouse
     ) -> None:

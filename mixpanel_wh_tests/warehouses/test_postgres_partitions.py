@@ -124,7 +124,7 @@ def test_every_way_to_divide_a_table_gives_the_same_changes(
     ground.run("DELETE FROM ways WHERE id = 4")
     assert ops(sync.run()) == {"100": "insert", "4": "delete"}
     assert sync.run() == []
-    assert sync.pending.note
+    assert bool(sync.pending.note) == ("%" not in scheme)  # what decides an expression is not known
 
 
 def test_partitions_of_partitions_and_what_is_attached_detached_and_truncated(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.ports import Part
@@ -37,6 +37,7 @@ class BigQuerySnapshots(HashSnapshots):
     """`ports.Snapshots` by hashes, with partitions for buckets."""
 
     tables: BigQueryTables
+    follows_moves: ClassVar[bool] = True
 
     @property
     def session(self) -> BigQuerySession:
