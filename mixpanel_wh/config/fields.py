@@ -17,6 +17,18 @@ CONCURRENCY = Parsed(syntax.concurrency, "a number of requests", {"type": "integ
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
+LOCK_TIMEOUT = Field(
+    Parsed(syntax.seconds, "a number of seconds", {"type": "number", "minimum": 0}),
+    "how many seconds to wait for a file that another process has open (default 10)",
+)
+IN_FILE = {
+    "staging_path": Field(
+        text("the path of a file"), "a DuckDB file that holds the staging schema, relative to this file, where nothing "
+        "may be written in the warehouse itself",
+    ),
+    "lock_timeout": LOCK_TIMEOUT,
+}  # fmt: skip
+
 DUCKDB = {
     "type": Field(Choice(("duckdb",), "a type of warehouse"), "the kind of warehouse", required=True),
     "path": Field(text("the path of a file"), "the DuckDB file, relative to this file", required=True),
@@ -27,10 +39,7 @@ DUCKDB = {
     "staging_path": Field(
         text("the path of a file"), "another DuckDB file that holds the staging schema, relative to this file"
     ),
-    "lock_timeout": Field(
-        Parsed(syntax.seconds, "a number of seconds", {"type": "number", "minimum": 0}),
-        "how many seconds to wait for a file that another process has open (default 10)",
-    ),
+    "lock_timeout": LOCK_TIMEOUT,
 }
 
 POSTGRES = {
@@ -191,11 +200,11 @@ SNOWFLAKE = {
 
 WAREHOUSE_FIELDS: dict[str, dict[str, Field]] = {
     "duckdb": DUCKDB,
-    "bigquery": BIGQUERY,
-    "databricks": DATABRICKS,
-    "postgres": POSTGRES,
-    "redshift": REDSHIFT,
-    "snowflake": SNOWFLAKE,
+    "bigquery": BIGQUERY | IN_FILE,
+    "databricks": DATABRICKS | IN_FILE,
+    "postgres": POSTGRES | IN_FILE,
+    "redshift": REDSHIFT | IN_FILE,
+    "snowflake": SNOWFLAKE | IN_FILE,
 }
 """The fields of each kind of warehouse that `warehouses.WAREHOUSES` can open."""
 

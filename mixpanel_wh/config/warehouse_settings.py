@@ -12,6 +12,7 @@ from mixpanel_wh.config.source import Entries, Node
 
 TYPES = Choice(tuple(WAREHOUSE_FIELDS), "a type of warehouse")
 PATHS = ("path", "staging_path", "credentials_file", "private_key_path")
+ELSEWHERE = ("staging_catalog", "staging_database", "streams")  # say where in the warehouse, or what is made there
 SNOWFLAKE_WAYS = ("password", "private_key", "private_key_path", "token")
 
 
@@ -65,6 +66,10 @@ def _absolute(path: str, folder: Path) -> str:
 def _check_staging(section: Section, values: dict[str, object]) -> None:
     if section.get("read_only") and not section.given("staging_path"):
         section.wrong("staging_path", "missing; with read_only, name another file that holds the staging schema")
+    if section.given("staging_path"):
+        for key in ELSEWHERE:
+            if section.given(key):
+                section.wrong(key, "staging_path keeps snapshots and state in a file; take one of the two keys away")
     if "staging_path" in values and values["staging_path"] == values.get("path"):
         section.wrong("staging_path", "this is the warehouse itself; name another file, or take this key away")
 

@@ -15,10 +15,11 @@ from mixpanel_wh.defs.own_checks import checks_of
 from mixpanel_wh.defs.resources import MixpanelProjectFile
 from mixpanel_wh.defs.schedules import sync_schedule
 from mixpanel_wh.defs.sensors import change_sensor
-from mixpanel_wh.defs.sources import EMBEDDED, source_of
+from mixpanel_wh.defs.sources import source_of
 from mixpanel_wh.defs.translator import MixpanelTranslator, Source
 from mixpanel_wh.engine.errors import ConfigError
 from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.warehouses import in_a_file
 
 PROJECT_VARIABLE = "MIXPANEL_WH_PROJECT"
 DEMO_PROJECT = Path(__file__).parents[1] / "demo" / "mixpanel_wh.yaml"
@@ -66,16 +67,16 @@ def project_definitions(
 ) -> dg.Definitions:
     """A whole code location from a project file: by default the one that MIXPANEL_WH_PROJECT names, or the demo's.
 
-    The rows are moved by the IO manager of each sync's mode. Where a warehouse is embedded, steps run in the process
-    of their run: its file can be open in one process at a time. Raises DagsterInvalidDefinitionError with every
-    mistake of the project file.
+    The rows are moved by the IO manager of each sync's mode. Where a warehouse is embedded, or its staging schema is in
+    a file, steps run in the process of their run: a file can be open in one process at a time. Raises
+    DagsterInvalidDefinitionError with every mistake of the project file.
     """
     path = Path(project_file or os.environ.get(PROJECT_VARIABLE) or DEMO_PROJECT).resolve()
     project, translator = checked_project(path), translator or MixpanelTranslator()
     connections = ProjectConnections(project)
     found = list(translated(project.syncs, connections, translator.get_asset_spec))
     mixpanel = MixpanelProjectFile(path=str(path))
-    embedded = any(warehouse.kind in EMBEDDED for warehouse in project.warehouses.values())
+    embedded = any(in_a_file(one.kind, one.settings) for one in project.warehouses.values())
     return dg.Definitions(
         assets=[
             *(moved_by_io_manager(one.sync, one.spec) for one in found),

@@ -17,8 +17,8 @@ from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings
 from mixpanel_wh.warehouses import observe_warehouse, open_warehouse
 
-RUN_WAITS: dict[str, dict[str, Any]] = {"duckdb": {"lock_timeout": 600}}
-"""How long a run waits for a warehouse that another process holds: runs of several syncs take turns at one file."""
+RUN_WAITS: dict[str, Any] = {"lock_timeout": 600}
+"""How long a run waits for a file that another process holds: runs of several syncs take turns at it."""
 
 Happening = dg.MaterializeResult[None] | dg.AssetObservation | dg.AssetCheckResult
 
@@ -42,14 +42,14 @@ class MixpanelConnections:
         """The sync's warehouse, open for a run; a file that another run holds is waited for."""
         settings = dict(self.warehouse_settings(sync))
         kind = str(settings.pop("type"))
-        return open_warehouse(kind, RUN_WAITS.get(kind, {}) | settings)
+        return open_warehouse(kind, RUN_WAITS | settings)
 
     def observe_warehouse(self, sync: SyncSpec, patient: bool = False) -> Warehouse:
         """The sync's warehouse, open for a look that writes nothing. It waits for nobody long, unless it is `patient`:
         a look in a run of its own waits for a file as runs do."""
         settings = dict(self.warehouse_settings(sync))
         kind = str(settings.pop("type"))
-        return observe_warehouse(kind, settings, RUN_WAITS.get(kind, {}) if patient else {})
+        return observe_warehouse(kind, settings, RUN_WAITS if patient else {})
 
     def open_project(self, sync: SyncSpec) -> MixpanelProject:
         """The Mixpanel project, open."""

@@ -411,6 +411,17 @@ def _open(path: Path, read_only: bool, lock_timeout: float) -> duckdb.DuckDBPyCo
         time.sleep(0.1)
 
 
+def open_session(path: Path, read_only: bool, lock_timeout: float) -> DuckDBSession:
+    """A session on a file, in UTC; a file that another process holds is waited for, `lock_timeout` seconds at most.
+
+    Raises WarehouseUnavailable.
+    """
+    session = DuckDBSession(_open(path, read_only, lock_timeout))
+    session.execute("SET TimeZone = 'UTC'")
+    session.execute("SET enable_progress_bar = false")  # it would draw over what we print
+    return session
+
+
 def connect(settings: dict[str, Any]) -> DuckDBWarehouse:
     """Open a DuckDB file. Settings: `path`, `staging_schema` ("mixpanel"), `read_only` (False), `staging_path`,
     `lock_timeout` (seconds, 10), `create` (False: a missing file is an error), `observe` (False; True opens everything
@@ -419,10 +430,7 @@ def connect(settings: dict[str, Any]) -> DuckDBWarehouse:
     read_only, staging_path = observe or bool(settings.get("read_only", False)), settings.get("staging_path")
     if not path.exists() and not settings.get("create", False):
         raise WarehouseUnavailable(f"there is no DuckDB file at {path}: check the path of the warehouse")
-    connection = _open(path, read_only, float(settings.get("lock_timeout", 10)))
-    session, dialect = DuckDBSession(connection), DuckDBDialect()
-    session.execute("SET TimeZone = 'UTC'")
-    session.execute("SET enable_progress_bar = false")  # it would draw over what we print
+    session, dialect = open_session(path, read_only, float(settings.get("lock_timeout", 10))), DuckDBDialect()
     schema = str(settings.get("staging_schema", "mixpanel"))
     if staging_path:
         if Path(staging_path).resolve() == path.resolve():

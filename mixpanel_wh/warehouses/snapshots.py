@@ -21,14 +21,16 @@ from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
 from mixpanel_wh.warehouses.catalogue import Partitions
+from mixpanel_wh.warehouses.dialect import Dialect
+from mixpanel_wh.warehouses.present import BUCKET, HASH, Present
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.scanning import KeptTokens, Scan, usable
-from mixpanel_wh.warehouses.tables import DUPLICATE, SqlTables, duplicate_keys
+from mixpanel_wh.warehouses.staging import Staging
+from mixpanel_wh.warehouses.tables import SqlTables
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BUCKET, HASH = "_mp_bucket", "_mp_hash"
 IDENTITY = (batches.EVENT, batches.TIME, batches.USER, batches.DEVICE)
 OLD = {
     batches.KEY: batches.OLD_KEY,
@@ -66,13 +68,23 @@ class HashSnapshots:
     """Whether a row that moves to another partition, though nothing of it that is sent changes, is noted there."""
 
     @property
+    def staging(self) -> Staging:
+        """Where the snapshot stands."""
+        return self.tables.staging
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it is spoken to there."""
+        return self.staging.dialect
+
+    @property
     def tokens(self) -> KeptTokens:
         """The tokens of partitions that the last run kept."""
-        return KeptTokens(self.tables.staging)
+        return KeptTokens(self.staging)
 
     def _names(self, spec: SyncSpec) -> _Names:
         kinds = ("snapshot", "fingerprints", "fresh", "changes")
-        return _Names(*(self.tables.staging.table(kind, spec.name) for kind in kinds))
+        return _Names(*(self.staging.table(kind, spec.name) for kind in kinds))
 
     def stage(self, spec: SyncSpec, pending: Pending, part: Part | None = None) -> Pending:
         """Write the changes to the change table of the sync; returns `pending` with its counts."""
@@ -89,8 +101,7 @@ class HashSnapshots:
         pending = replace(pending, note=scan.note)
         where = self._changed_buckets(names) if trusted else "TRUE"
         if trusted and not self._count(f"{names.fresh} WHERE changed"):
-            numbered = "" if self.tables.dialect.numbers_rows else f", {self.tables.dialect.row_number} BIGINT"
-            self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} {self.tables.dialect.text_type}{numbered})")
+            self._write_no_changes(names)
             return pending
         self._write_changes(projection, names, scan, where, part)
         return self._counted(names, pending)
@@ -109,7 +120,7 @@ class HashSnapshots:
         if projection.key is None or self.tables.catalogue.is_unique(spec.table, spec.key_columns):
             return False
         present = self._current(projection, scan, self._changed_buckets(names), payload=False)
-        found = self.tables.staging.session.rows(
+        found = self.staging.session.rows(
             f"SELECT 1 FROM ({present}) AS p JOIN {names.snapshot} AS s ON p.{batches.KEY} = s.{batches.KEY} "
             f"WHERE NOT {scan.holds(f's.{BUCKET}')} LIMIT 1", dict(projection.parameters),
         )  # fmt: skip
@@ -117,18 +128,18 @@ class HashSnapshots:
 
     def read(self, spec: SyncSpec, pending: Pending) -> Iterator[pa.RecordBatch]:
         """Stream the staged changes in order, without the first `pending.acknowledged`."""
-        projection, dialect = self.tables.projection(spec), self.tables.dialect
-        staged = self.tables.staging.columns("changes", spec.name)
+        projection, dialect = self.tables.projection(spec), self.dialect
+        staged = self.staging.columns("changes", spec.name)
         shown = ", ".join(dialect.quote(name) for name in staged if name not in (BUCKET, HASH, dialect.row_number))
         ordered = "" if dialect.numbers_rows else f" ORDER BY {dialect.row_number}"
         rest = f"WHERE {dialect.row_number} >= {pending.acknowledged}{ordered}"
         sql = f"SELECT {shown} FROM {self._names(spec).changes} {rest}"
-        yield from self.tables.staging.session.stream(sql, projection.parameters)
+        yield from self.staging.session.stream(sql, projection.parameters)
 
     def apply(self, spec: SyncSpec, pending: Pending, settle: bool = False) -> None:
         """Bring the snapshot to what was sent; with `settle`, only to what was surely delivered."""
         names = self._names(spec)
-        answered = f"{self.tables.dialect.row_number} < {pending.acknowledged}" if settle else "TRUE"
+        answered = f"{self.dialect.row_number} < {pending.acknowledged}" if settle else "TRUE"
         if pending.rows and not (settle and not pending.acknowledged):
             self._apply_changes(spec, pending, answered, settle)
             if settle:
@@ -141,7 +152,7 @@ class HashSnapshots:
 
     def forget(self, spec: SyncSpec) -> None:
         """Make the next `stage` find every row changed, without losing what was delivered."""
-        if self.tables.staging.exists("snapshot", spec.name):
+        if self.staging.exists("snapshot", spec.name):
             self._execute(f"UPDATE {self._names(spec).snapshot} SET {HASH} = NULL WHERE TRUE")
             self._execute(f"DELETE FROM {self._names(spec).fingerprints} WHERE TRUE")
 
@@ -150,20 +161,20 @@ class HashSnapshots:
         names = self._names(spec)
         kept = (names.snapshot, names.fingerprints) if snapshot else ()
         for table in (names.changes, names.fresh, *kept, *self.tokens.tables(spec, kept=snapshot)):
-            self.tables.staging.session.finally_drop(table)
+            self.staging.session.finally_drop(table)
 
     def _execute(self, sql: str, parameters: dict[str, object] | None = None) -> None:
-        self.tables.staging.session.execute(sql, parameters)
+        self.staging.session.execute(sql, parameters)
 
     def _count(self, source: str) -> int:
-        return int(self.tables.staging.session.rows(f"SELECT count(*) FROM {source}")[0][0])
+        return int(self.staging.session.rows(f"SELECT count(*) FROM {source}")[0][0])
 
     def _prepare(self, projection: Projection, names: _Names, partitions: Partitions | None) -> tuple[int, bool]:
         """Clear debris, make the snapshot tables where missing; the number of buckets, and whether the kept
         fingerprints may be compared."""
         for debris in (names.changes, names.fresh, *self.tokens.tables(projection.spec, kept=False)):
             self._execute(f"DROP TABLE IF EXISTS {debris}")
-        dialect, text = self.tables.dialect, self.tables.dialect.text_type
+        dialect, text = self.dialect, self.dialect.text_type
         self._execute(
             f"CREATE TABLE IF NOT EXISTS {names.snapshot} ({BUCKET} BIGINT, {batches.KEY} {text}, "
             f"{HASH} {dialect.hash_type}, {batches.EVENT} {text}, {batches.TIME} BIGINT, {batches.USER} {text}, "
@@ -188,11 +199,11 @@ class HashSnapshots:
         self, projection: Projection, names: _Names, partitions: Partitions | None
     ) -> tuple[int, bool]:
         """Compare what the snapshot was made with; where it differs, no kept fingerprint can be trusted."""
-        session, spec = self.tables.staging.session, projection.spec
-        described = self.tables.staging.table("snapshots")
-        mine = f"WHERE sync = {self.tables.dialect.parameter('sync')}"
+        session, spec = self.staging.session, projection.spec
+        described = self.staging.table("snapshots")
+        mine = f"WHERE sync = {self.dialect.parameter('sync')}"
         found = session.rows(f"SELECT buckets, signature, release FROM {described} {mine}", {"sync": spec.name})
-        release = str(session.rows(f"SELECT {self.tables.dialect.release}")[0][0])
+        release = self._release()
         kept = int(found[0][0]) if found else 0
         wanted = self._wanted_buckets(projection, partitions, kept)
         signature = f"{'divided ' if partitions else ''}{projection.signature}"
@@ -205,10 +216,14 @@ class HashSnapshots:
         self._assign_buckets(projection, names, scan)
         # Last: where statements are not committed together, what stands half done must be done again.
         row = {"sync": spec.name, "buckets": buckets, "signature": signature, "release": release}
-        parameter = self.tables.dialect.parameter
+        parameter = self.dialect.parameter
         values = f"{parameter('sync')}, CAST({parameter('buckets')} AS BIGINT), {parameter('signature')}"
         self._execute(f"INSERT INTO {described} VALUES ({values}, {parameter('release')})", row)
         return buckets, False
+
+    def _release(self) -> str:
+        """The release within which the fast hashes of the source hold."""
+        return str(self.tables.staging.session.rows(f"SELECT {self.tables.dialect.release}")[0][0])
 
     def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
         """Give every row of an older snapshot its bucket under today's fast hash."""
@@ -222,56 +237,42 @@ class HashSnapshots:
 
     def _fingerprint(self, projection: Projection, names: _Names, scan: Scan) -> None:
         """One fingerprint a bucket of the table as it is now, marked where it differs from the kept one."""
-        dialect = self.tables.dialect
-        raw, value = projection.raw_columns, dialect.fast_hash(projection.raw_columns)
-        total = dialect.fast_total(value, repeats=projection.key is None)
         self._execute(
             f"CREATE TABLE {names.fresh} AS SELECT COALESCE(f.{BUCKET}, o.{BUCKET}) AS {BUCKET}, f.n, f.x, "
             f"NOT COALESCE(f.n = o.n AND f.x = o.x, FALSE) AS changed FROM "
-            f"(SELECT {self._bucket(projection, raw, scan)} AS {BUCKET}, count(*) AS n, {total} AS x "
-            f"FROM {scan.source} AS t GROUP BY 1) AS f FULL OUTER JOIN "
+            f"({self._fingerprints(projection, scan)}) AS f FULL OUTER JOIN "
             f"(SELECT * FROM {names.fingerprints} WHERE {scan.holds(BUCKET)}) AS o ON f.{BUCKET} = o.{BUCKET}"
         )
         self._settle_table(names.fresh)
 
+    def _fingerprints(self, projection: Projection, scan: Scan) -> str:
+        """The fingerprints of now, as a query that runs where the snapshot stands."""
+        return self._present(projection, scan).fingerprints()
+
     def _settle_table(self, table: str, ordered: bool = False) -> None:
         """What the warehouse wants done to a table that was written just now."""
-        for statement in self.tables.dialect.made(table, ordered):
+        for statement in self.dialect.made(table, ordered):
             self._execute(statement)
-
-    def _bucket(self, projection: Projection, raw: list[str], scan: Scan) -> str:
-        columns = raw if projection.key is None else projection.key_columns
-        return scan.bucket(self.tables.dialect.bucket(columns, scan.buckets))
 
     def _changed_buckets(self, names: _Names) -> str:
         return f"{BUCKET} IN (SELECT {BUCKET} FROM {names.fresh} WHERE changed)"
 
-    def _bucketed(self, projection: Projection, scan: Scan) -> str:
-        """What is looked at of the table, with a bucket number on every row."""
-        bucket = self._bucket(projection, projection.raw_columns, scan)
-        return f"(SELECT *, {bucket} AS {BUCKET} FROM {scan.source} AS t) AS b"
+    def _present(self, projection: Projection, scan: Scan) -> Present:
+        """What is looked at of the source."""
+        return Present(self.tables, projection, scan)
 
     def _current(self, projection: Projection, scan: Scan, where: str, payload: bool) -> str:
-        """The table's rows in the buckets in question with keys and hashes, and with all that is sent on demand."""
-        dialect, source = self.tables.dialect, self._bucketed(projection, scan)
-        columns = f", {projection.select_identity()}{projection.select_payload()}" if payload else ""
-        if projection.key is not None:
-            value = f", {dialect.hash_value(projection.content)} AS {HASH}{self._fault(projection)}" if payload else ""
-            return f"SELECT {BUCKET}, {projection.key} AS {batches.KEY}{value}{columns} FROM {source} WHERE {where}"
-        hashed = (
-            f"SELECT {BUCKET}, {dialect.hash_text(projection.content)} AS _mp_hash{columns} FROM {source} WHERE {where}"
-        )
-        aliases = "".join(f", {alias}" for alias, _ in projection.identity) + projection.select_payload()
-        fault = f"CAST(NULL AS {dialect.text_type}) AS {batches.FAULT}"
-        kept = f", {dialect.zero_hash} AS {HASH}, {fault}{aliases}" if payload else ""
-        return f"SELECT {BUCKET}, {self.tables.ordinal_key}{kept} FROM ({hashed}) AS h"
+        """The table's rows in the buckets in question, as a query that runs where the snapshot stands."""
+        return self._present(projection, scan).rows(where, payload)
 
-    def _fault(self, projection: Projection) -> str:
-        """What makes a row impossible to send: a repeated key, where the sync rejects such rows."""
-        if projection.spec.on_duplicate_key != "reject":
-            return f", CAST(NULL AS {self.tables.dialect.text_type}) AS {batches.FAULT}"
-        repeated = f"{projection.key} IS NOT NULL AND count(*) OVER (PARTITION BY {projection.key}) > 1"
-        return f", CASE WHEN {repeated} THEN {self.tables.dialect.literal(DUPLICATE)} END AS {batches.FAULT}"
+    def _refuse_bad_keys(self, projection: Projection, scan: Scan, where: str) -> None:
+        """DuplicateKeys when a key is NULL or repeated in the buckets in question, before anything is sent."""
+        self._present(projection, scan).refuse_bad_keys(where)
+
+    def _write_no_changes(self, names: _Names) -> None:
+        """A change table without changes."""
+        numbered = "" if self.dialect.numbers_rows else f", {self.dialect.row_number} BIGINT"
+        self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} {self.dialect.text_type}{numbered})")
 
     def _write_changes(
         self, projection: Projection, names: _Names, scan: Scan, where: str, part: Part | None
@@ -291,7 +292,7 @@ class HashSnapshots:
     def _number(self, before: str = "0") -> str:
         """What numbers the rows of a table as they are written, as a part of a select list; nothing where the warehouse
         does so by itself."""
-        dialect = self.tables.dialect
+        dialect = self.dialect
         return "" if dialect.numbers_rows else f", {before} + row_number() OVER () - 1 AS {dialect.row_number}"
 
     def _inside(self, spec: SyncSpec, part: Part | None) -> tuple[str, dict[str, object]]:
@@ -301,7 +302,7 @@ class HashSnapshots:
         if part.column != spec.time_column:
             raise SourceError(f"sync {spec.name}: mirror is cut into parts by its time column, {spec.time_column}")
         given: dict[str, object] = {"since": part.since, "before": part.before}
-        parameter = self.tables.dialect.parameter
+        parameter = self.dialect.parameter
         moment = f"{{0}}.{batches.TIME}"
         since, before = (f"CAST({parameter(name)} AS BIGINT)" for name in given)
         return f"{moment} >= {since} AND {moment} < {before}", given
@@ -311,7 +312,7 @@ class HashSnapshots:
     ) -> str:
         shown = "".join(f", c.{alias}" for alias, _ in projection.identity) + projection.select_payload("c.")
         if first:
-            text = self.tables.dialect.text_type
+            text = self.dialect.text_type
             old = "".join(f", CAST(NULL AS {'BIGINT' if a == batches.TIME else text}) AS {o}" for a, o in OLD.items())
             return (
                 f"CREATE TABLE {names.changes} AS SELECT 'insert' AS {batches.OP}, c.{batches.FAULT}, c.{BUCKET}, "
@@ -333,7 +334,7 @@ class HashSnapshots:
         return f", {key}" + "".join(f", s.{alias} AS {OLD[alias]}" for alias in IDENTITY)
 
     def _deletes(self, projection: Projection, names: _Names, present: str, where: str, inside: str) -> str:
-        numbered = "" if self.tables.dialect.numbers_rows else f", {self.tables.dialect.row_number}"
+        numbered = "" if self.dialect.numbers_rows else f", {self.dialect.row_number}"
         columns = f"{batches.OP}, {BUCKET}, {batches.KEY}, {', '.join(OLD.values())}{numbered}"
         number = self._number(f"(SELECT count(*) FROM {names.changes})")
         return (
@@ -343,26 +344,9 @@ class HashSnapshots:
             f"(SELECT 1 FROM ({present}) AS p WHERE p.{batches.KEY} = s.{batches.KEY})"
         )
 
-    def _refuse_bad_keys(self, projection: Projection, scan: Scan, where: str) -> None:
-        """DuplicateKeys when a key is NULL or repeated in the buckets in question, before anything is sent."""
-        spec = projection.spec
-        if projection.key is None or spec.on_duplicate_key == "reject":
-            return
-        names = [self.tables.dialect.quote(name) for name in spec.key_columns]
-        missing = " OR ".join(f"{name} IS NULL" for name in names)
-        listed = ", ".join(names)
-        repeated = (
-            f"SELECT {listed} FROM {self._bucketed(projection, scan)} WHERE {where} "
-            f"GROUP BY {listed} HAVING count(*) > 1 OR {missing}"
-        )
-        sql = f"SELECT count(*) OVER (), {listed} FROM ({repeated}) AS r LIMIT 3"
-        found = self.tables.staging.session.rows(sql, projection.parameters)
-        if found:
-            raise duplicate_keys(spec, int(found[0][0]), [tuple(row[1:]) for row in found])
-
     def _counted(self, names: _Names, pending: Pending) -> Pending:
         sql = f"SELECT {batches.OP}, count(*) FROM {names.changes} GROUP BY 1"
-        counts = {str(op): int(count) for op, count in self.tables.staging.session.rows(sql)}
+        counts = {str(op): int(count) for op, count in self.staging.session.rows(sql)}
         inserted, updated, deleted = (counts.get(op, 0) for op in ("insert", "update", "delete"))
         total = inserted + updated + deleted
         return replace(pending, staged=True, rows=total, inserted=inserted, updated=updated, deleted=deleted)
@@ -380,7 +364,7 @@ class HashSnapshots:
             touched = f"SELECT {batches.KEY} FROM {names.changes} WHERE {batches.OP} <> 'insert' AND {wanted}"
             near = f"({BUCKET} IN (SELECT {BUCKET} FROM {names.changes}) OR {self._changed_buckets(names)})"
             self._execute(f"DELETE FROM {names.snapshot} WHERE {near} AND {batches.KEY} IN ({touched})", run)
-        columns = set(self.tables.staging.columns("changes", spec.name))
+        columns = set(self.staging.columns("changes", spec.name))
         kept = [f"CASE WHEN {refused} THEN {OLD[alias]} ELSE {alias} END" if alias in columns else "NULL"
                 for alias in IDENTITY]  # fmt: skip
         self._execute(
@@ -395,14 +379,14 @@ class HashSnapshots:
             run: dict[str, object] = {"run_id": pending.run_id}
             held = f"{names.changes} WHERE {batches.OP} = 'delete' AND {self._refused()}"
             self._execute(f"DELETE FROM {names.fingerprints} WHERE {BUCKET} IN (SELECT {BUCKET} FROM {held})", run)
-            odd = f"SELECT DISTINCT {BUCKET}, -1, CAST(NULL AS {self.tables.dialect.fast_type}) FROM {held}"
+            odd = f"SELECT DISTINCT {BUCKET}, -1, CAST(NULL AS {self.dialect.fast_type}) FROM {held}"
             self._execute(f"INSERT INTO {names.fingerprints} {odd}", run)
             self.tokens.forget(spec)
 
     def _refused(self) -> str:
         """Whether a change was rejected in the run of parameter `run_id`."""
-        mine = f"run_id = {self.tables.dialect.parameter('run_id')} AND row_key IS NOT NULL"
-        rejected = f"SELECT row_key FROM {self.tables.staging.table('rejected_rows')} WHERE {mine}"
+        mine = f"run_id = {self.dialect.parameter('run_id')} AND row_key IS NOT NULL"
+        rejected = f"SELECT row_key FROM {self.staging.table('rejected_rows')} WHERE {mine}"
         return f"COALESCE({batches.KEY} IN ({rejected}), FALSE)"
 
     def _apply_fingerprints(self, names: _Names, partial: bool) -> None:
@@ -410,7 +394,7 @@ class HashSnapshots:
         buckets, they get one that none ever has, so that the next run looks into them even where they are empty."""
         self._execute(f"DELETE FROM {names.fingerprints} WHERE {self._changed_buckets(names)}")
         if partial:
-            odd = f"{BUCKET}, -1, CAST(NULL AS {self.tables.dialect.fast_type})"
+            odd = f"{BUCKET}, -1, CAST(NULL AS {self.dialect.fast_type})"
             self._execute(f"INSERT INTO {names.fingerprints} SELECT {odd} FROM {names.fresh} WHERE changed")
             return
         fresh = f"SELECT {BUCKET}, n, x FROM {names.fresh} WHERE changed AND n IS NOT NULL"

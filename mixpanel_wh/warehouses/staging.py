@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mixpanel_wh.warehouses.dialect import Dialect
 from mixpanel_wh.warehouses.session import Session
@@ -26,6 +27,8 @@ class Staging:
     dialect: Dialect
     parts: tuple[str, ...]
     ready: bool = False
+    apart: ClassVar[bool] = False
+    """Whether the tables stand where the SQL of the warehouse cannot name them."""
 
     @property
     def schema(self) -> str:

@@ -156,10 +156,14 @@ class SqlTables:
         found = self.staging.session.rows(sql, parameters)
         return (int(found[0][2]) if found else 0), {str(value): int(rows) for value, rows, _ in found}
 
+    def selected(self, spec: SyncSpec, window: Window | Part | None = None) -> Query:
+        """The statement by which `read` selects rows, with its parameters."""
+        return self._selected(self.projection(spec), window)
+
     def explain(self, spec: SyncSpec, window: Window | Part | None = None) -> str:
         """The statement that selects the rows of the table, a window or a part of it, laid out, after the values of its
         parameters: names and bounds that stand in the sync, never a secret."""
-        sql, parameters = self._selected(self.projection(spec), window)
+        sql, parameters = self.selected(spec, window)
         return as_comments({name: value for name, value in parameters.items() if value is not None}) + laid_out(sql)
 
     def _counting(self, projection: Projection, window: Window) -> Query:
@@ -167,13 +171,15 @@ class SqlTables:
             where, parameters = self._range(projection, window)
             return f"SELECT count(*) FROM {projection.source} WHERE {where}", parameters
         sql, parameters = self._selected(projection, window)
-        return f"SELECT count(*) FROM ({sql}) AS selected", parameters
+        new = f" WHERE {batches.NEW}" if self.staging.apart else ""
+        return f"SELECT count(*) FROM ({sql}) AS selected{new}", parameters
 
     def _selected(self, projection: Projection, window: Window | Part | None, limit: str = "") -> Query:
-        """The rows to send: the named rows of the range, without those near the cursor that the ledger knows."""
+        """The rows to send: the named rows of the range, without those near the cursor that the ledger knows; where the
+        ledger stands apart, with them."""
         where, parameters = self._range(projection, window)
         named = self._named(projection, where, limit, window)
-        if not self._asks_ledger(projection, window):
+        if not self._asks_ledger(projection, window) or self.staging.apart:
             return named, parameters
         ledger = self.staging.table("ledger", projection.spec.name)
         known = f"SELECT DISTINCT {batches.KEY} AS _mp_known FROM {ledger} WHERE NOT pending"

@@ -10,16 +10,20 @@ ACCOUNT = "serviceAccount:mixpanel@{project}.iam.gserviceaccount.com"
 
 def setup_sql(settings: Mapping[str, Any], tables: Iterable[TableName]) -> list[str]:
     """The statements, for `bq query` or the console; the first ones are commands for a shell, as comments, since roles
-    on a project are no SQL. The account stands for whichever reads the tables."""
+    on a project are no SQL. The account stands for whichever reads the tables. Nothing is written
+    in BigQuery where the staging schema is in a file."""
     project, staging = str(settings.get("project", "PROJECT")), str(settings.get("staging_schema", "mixpanel"))
     account = ACCOUNT.format(project=project)
     location = settings.get("location")
     placed = f" OPTIONS (location = '{location}')" if location else ""
     datasets = dict.fromkeys(_dataset(table, settings, project) for table in tables)
-    return [
-        *(_role(project, account, role) for role in ("bigquery.jobUser", "bigquery.readSessionUser")),
+    writing = [
         f"CREATE SCHEMA IF NOT EXISTS `{project}`.`{staging}`{placed}",
         _grant("bigquery.dataOwner", project, staging, account),
+    ]
+    return [
+        *(_role(project, account, role) for role in ("bigquery.jobUser", "bigquery.readSessionUser")),
+        *([] if settings.get("staging_path") else writing),
         *(_grant("bigquery.dataViewer", owner, dataset, account) for owner, dataset in datasets),
     ]
 

@@ -22,9 +22,10 @@ from mixpanel_wh.warehouses.bigquery.reading import Numbered
 from mixpanel_wh.warehouses.bigquery.session import BigQuerySession
 from mixpanel_wh.warehouses.bigquery.tables import BigQueryTables
 from mixpanel_wh.warehouses.catalogue import Partitions
+from mixpanel_wh.warehouses.present import BUCKET, HASH
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.scanning import Scan
-from mixpanel_wh.warehouses.snapshots import BUCKET, HASH, HashSnapshots, _Names
+from mixpanel_wh.warehouses.snapshots import HashSnapshots, _Names
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,22 +12,26 @@ quote = DatabricksDialect().quote
 
 
 def setup_sql(settings: Mapping[str, Any], tables: Iterable[TableName]) -> list[str]:
-    """The statements: reading of exactly these tables, a staging schema to write in, and the change data feed of the
-    tables, which changes nothing for others who read them. Views have no feed: leave the last statements out for them.
+    """The statements: reading of exactly these tables, a staging schema to write in unless that is in a file, and the
+    change data feed of the tables, which changes nothing for others who read them. Views have no feed: leave the last
+    statements out for them.
     """
     user = quote(str(settings.get("client_id") or "mixpanel"))
     named = list(dict.fromkeys(_whole(table, settings) for table in tables))
     catalogs = dict.fromkeys(name[0] for name in named)
     schemas = dict.fromkeys(name[:2] for name in named)
-    staging = staging_of(settings)
-    catalogs |= {staging[0]: None}
-    schema = _quoted(staging)
+    staging, writing = staging_of(settings), []
+    if not settings.get("staging_path"):
+        catalogs |= {staging[0]: None}
+        writing = [
+            f"CREATE SCHEMA IF NOT EXISTS {_quoted(staging)}",
+            f"GRANT USE SCHEMA, CREATE TABLE, SELECT, MODIFY ON SCHEMA {_quoted(staging)} TO {user}",
+        ]
     return [
         *(f"GRANT USE CATALOG ON CATALOG {quote(catalog)} TO {user}" for catalog in catalogs),
         *(f"GRANT USE SCHEMA ON SCHEMA {_quoted(name)} TO {user}" for name in schemas),
         *(f"GRANT SELECT ON TABLE {_quoted(name)} TO {user}" for name in named),
-        f"CREATE SCHEMA IF NOT EXISTS {schema}",
-        f"GRANT USE SCHEMA, CREATE TABLE, SELECT, MODIFY ON SCHEMA {schema} TO {user}",
+        *writing,
         *(f"ALTER TABLE {_quoted(name)} SET TBLPROPERTIES ({FEED} = true)" for name in named),
     ]
 

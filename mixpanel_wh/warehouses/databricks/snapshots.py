@@ -1,10 +1,4 @@
-"""Mirror of Delta tables: the change data feed says where to look, and hashes decide what changed.
-
-The snapshot of what was delivered stands in the staging schema as for every other warehouse. Beside it stands the
-version of the table that it has caught up with. A run fixes a newer version, asks the feed between the two which rows
-were touched, and compares only the buckets of those, at the fixed version. Several changes of a row are thus one, a
-change there and back is none, and what was delivered under which identity is known from the snapshot. Where the feed
-cannot be read (a view, a table made anew, history that is gone, a feed switched on late) every bucket is compared.
+"""Mirror of Delta tables with a snapshot in the workspace itself.
 
 Databricks commits each statement by itself, so what `apply` does may be done twice: the change table, and the pending
 run that names it, go last.
@@ -13,101 +7,28 @@ run that names it, go last.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine import batches
-from mixpanel_wh.engine.errors import SourceError
-from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
-from mixpanel_wh.warehouses.databricks.catalogue import Version
-from mixpanel_wh.warehouses.databricks.tables import DatabricksTables
-from mixpanel_wh.warehouses.databricks.trouble import error_class
-from mixpanel_wh.warehouses.databricks.versions import Committed, TableVersions
+from mixpanel_wh.warehouses.databricks.feed import UNKNOWN, FeedSnapshots
+from mixpanel_wh.warehouses.present import BUCKET, HASH
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.scanning import Scan
-from mixpanel_wh.warehouses.snapshots import BUCKET, HASH, IDENTITY, OLD, HashSnapshots, _Names
+from mixpanel_wh.warehouses.snapshots import IDENTITY, OLD, _Names
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # Any name of a column goes into a table with column mapping.
 MAPPED = "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')"
-UNKNOWN = "CAST(-1 AS BIGINT)"  # the count of a bucket whose fingerprint nobody knows: it differs from every other
-LATE = "the change data feed was not on for every version since the last run"
-GONE = "its history no longer reaches back to the last run"
-RESHAPED = "its columns changed in a way that the change data feed does not follow"
-WHY = {
-    "DELTA_MISSING_CHANGE_DATA": LATE, "DELTA_CHANGE_DATA_FILE_NOT_FOUND": GONE, "DELTA_FILE_NOT_FOUND": GONE,
-    "DELTA_FILE_NOT_FOUND_DETAILED": GONE, "DELTA_VERSION_NOT_FOUND": GONE, "DELTA_LOG_FILE_NOT_FOUND": GONE,
-    "DELTA_VERSIONS_NOT_CONTIGUOUS": GONE, "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_DATA_SCHEMA": RESHAPED,
-    "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE": RESHAPED,
-}  # fmt: skip
 
 
 @dataclass
-class DatabricksSnapshots(HashSnapshots):
+class DatabricksSnapshots(FeedSnapshots):
     """`ports.Snapshots` by hashes, of the rows that the change data feed names."""
-
-    tables: DatabricksTables
-    versions: TableVersions
-
-    def stage(self, spec: SyncSpec, pending: Pending, part: Part | None = None) -> Pending:
-        """Write the changes to the change table of the sync; returns `pending` with its counts."""
-        described = self.tables.catalogue.described(spec.table)
-        now = self.tables.catalogue.version(spec.table) if described.is_delta else None
-        with self.tables.pinned(described.table, now.number if now else None):
-            staged = self._staged(spec, replace(pending, staged=True, partial=part is not None), now, part)
-        self.versions.stage(spec.name, now)
-        return staged
-
-    def _staged(self, spec: SyncSpec, pending: Pending, now: Version | None, part: Part | None) -> Pending:
-        projection, names = self.tables.projection(spec), self._names(spec)
-        buckets, trusted = self._prepare(projection, names, None)
-        scan = Scan(projection.source, buckets)
-        narrowed, note = self._narrow(projection, names, scan, now)
-        if not narrowed:
-            self._fingerprint(projection, names, scan)
-        pending = replace(pending, note=note)
-        where = self._changed_buckets(names) if trusted or narrowed else "TRUE"
-        if where != "TRUE" and not self._count(f"{names.fresh} WHERE changed"):
-            row = self.tables.dialect.row_number
-            self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} STRING, {row} BIGINT)")
-            return pending
-        self._write_changes(projection, names, scan, where, part)
-        return self._counted(names, pending)
-
-    def _narrow(self, projection: Projection, names: _Names, scan: Scan, now: Version | None) -> tuple[bool, str]:
-        """Whether the feed told which buckets to look at, which stand in the table of fresh fingerprints then; and what
-        there is to say of it."""
-        spec = projection.spec
-        known = self.versions.committed(spec.name)
-        if now is None or known is None:
-            return False, ""
-        if known.table_id != now.id or known.version > now.number:
-            return False, f"{spec.table} was made anew since the last run: every row was compared"
-        if known.version < now.number and not now.feeds:
-            return False, ""
-        return self._fed(projection, names, scan, known, now)
-
-    def _fed(
-        self, projection: Projection, names: _Names, scan: Scan, known: Committed, now: Version
-    ) -> tuple[bool, str]:
-        table = projection.spec.table
-        select = f"CREATE TABLE {names.fresh} AS SELECT DISTINCT"
-        columns = f"AS {BUCKET}, {UNKNOWN} AS n, CAST(0 AS BIGINT) AS x, TRUE AS changed"
-        if known.version == now.number:
-            self._execute(f"{select} CAST(0 AS INT) {columns} WHERE FALSE")
-            return True, f"{table} is still at version {now.number}: no row was read"
-        source = self.tables.dialect.literal(self.tables.catalogue.source(table))
-        feed = f"table_changes({source}, {known.version + 1}, {now.number})"
-        try:
-            self._execute(f"{select} {self._bucket(projection, projection.raw_columns, scan)} {columns} FROM {feed}")
-        except SourceError as error:
-            why = WHY.get(error_class(error.__cause__) if error.__cause__ else "", str(error))
-            return False, f"the changes of {table} could not be read, {why}: every row was compared"
-        return True, f"versions {known.version + 1} to {now.number} of {table} were read from its change data feed"
 
     def read(self, spec: SyncSpec, pending: Pending) -> Iterator[pa.RecordBatch]:
         """Stream the staged changes in order, without the first `pending.acknowledged`."""
@@ -135,9 +56,8 @@ class DatabricksSnapshots(HashSnapshots):
             if settle:
                 self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
         if not settle:
-            held = bool(pending.rejected and pending.deleted)
-            self._merge_fingerprints(names, pending, held)
-            if not (held or pending.partial):
+            self._merge_fingerprints(names, pending, held=bool(pending.rejected and pending.deleted))
+            if self._catches_up(pending):
                 self.versions.commit(spec.name)
         self.discard(spec)
 
@@ -193,20 +113,8 @@ class DatabricksSnapshots(HashSnapshots):
             parameters,
         )
 
-    def forget(self, spec: SyncSpec) -> None:
-        """Make the next `stage` find every row changed, without losing what was delivered."""
-        self.versions.forget(spec.name)
-        super().forget(spec)
-
-    def discard(self, spec: SyncSpec, snapshot: bool = False) -> None:
-        """Drop the change table, and with `snapshot` the snapshot too."""
-        if snapshot:
-            self.versions.forget(spec.name)
-        super().discard(spec, snapshot)
-
     def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
-        """Give every row of an older snapshot its bucket under today's fast hash. The feed tells nothing of rows whose
-        record differs by an edit of the sync, so the version that was caught up with no longer counts."""
+        """Give every row of an older snapshot its bucket under today's fast hash."""
         self.versions.forget(projection.spec.name)
         present = self._current(projection, scan, "TRUE", payload=False)
         one = f"SELECT {batches.KEY}, max({BUCKET}) AS {BUCKET} FROM ({present}) AS p GROUP BY {batches.KEY}"

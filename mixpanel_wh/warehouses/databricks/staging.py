@@ -12,12 +12,11 @@ from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.state import Lease
 from mixpanel_wh.warehouses.databricks.session import DatabricksSession
 from mixpanel_wh.warehouses.databricks.trouble import MISSING, error_class
+from mixpanel_wh.warehouses.databricks.versions import TableVersions
 from mixpanel_wh.warehouses.staging import STATE_TABLES, Staging
 from mixpanel_wh.warehouses.state import SqlState
 
 PLAIN_NAME = re.compile(r"[a-z0-9_]{1,180}")
-VERSIONS = "table_versions"
-VERSION_COLUMNS = "sync STRING, table_id STRING, version BIGINT, staged_id STRING, staged_version BIGINT"
 
 
 @dataclass
@@ -36,7 +35,7 @@ class DatabricksStaging(Staging):
         """Create the schema, the state tables and the table of table versions where they are missing."""
         if not self.ready:
             super().ensure()
-            self.session.execute(f"CREATE TABLE IF NOT EXISTS {self.table(VERSIONS)} ({VERSION_COLUMNS})")
+            TableVersions(self).ensure()
 
     def exists(self, name: str, sync: str | None = None) -> bool:
         """Whether the table is there."""

@@ -22,7 +22,6 @@ from mixpanel_wh.warehouses.databricks.snapshots import DatabricksSnapshots
 from mixpanel_wh.warehouses.databricks.staging import DatabricksStaging, DatabricksState
 from mixpanel_wh.warehouses.databricks.tables import DatabricksTables
 from mixpanel_wh.warehouses.databricks.trouble import Place, refused
-from mixpanel_wh.warehouses.databricks.versions import TableVersions
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -76,7 +75,7 @@ def connect(settings: Mapping[str, Any]) -> DatabricksWarehouse:
     session.place = replace(place, user=str(session.rows("SELECT current_user()")[0][0]))
     stands = DatabricksStaging(session, dialect, staging)
     tables = DatabricksTables(DatabricksCatalogue(session, dialect), stands)
-    snapshots = DatabricksSnapshots(tables, TableVersions(stands))
+    snapshots = DatabricksSnapshots(tables)
     return DatabricksWarehouse(session, tables, snapshots, SqlLedger(tables), DatabricksState(stands))
 
 

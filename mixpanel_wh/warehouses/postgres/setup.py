@@ -12,15 +12,16 @@ quote = PostgresDialect().quote
 
 def setup_sql(settings: Mapping[str, Any], tables: Iterable[TableName]) -> list[str]:
     """The statements: the role, its way into the database, reading of exactly these tables, and a staging schema of its
-    own. The role gets no password here: no statement should hold one."""
+    own, unless that is in a file. The role gets no password here: no statement should hold one."""
     given, staging = parts_of(settings), str(settings.get("staging_schema", "mixpanel"))
     named = list(dict.fromkeys(tables))
     usual = next(iter(settings.get("schemas", ())), "public")
     user, schemas = quote(str(given.get("user", "mixpanel"))), {_schema(table, usual): None for table in named}
+    writing = [f"CREATE SCHEMA IF NOT EXISTS {quote(staging)} AUTHORIZATION {user}"]
     return [
         f"CREATE ROLE {user} LOGIN",
         f"GRANT CONNECT ON DATABASE {quote(str(given.get('dbname', 'postgres')))} TO {user}",
-        f"CREATE SCHEMA IF NOT EXISTS {quote(staging)} AUTHORIZATION {user}",
+        *([] if settings.get("staging_path") else writing),
         *(f"GRANT USAGE ON SCHEMA {quote(schema)} TO {user}" for schema in schemas),
         *(f"GRANT SELECT ON {quote(_schema(table, usual))}.{quote(table.parts[-1])} TO {user}" for table in named),
     ]

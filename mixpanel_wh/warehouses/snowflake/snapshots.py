@@ -15,7 +15,8 @@ from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
-from mixpanel_wh.warehouses.snapshots import BUCKET, HashSnapshots
+from mixpanel_wh.warehouses.present import BUCKET
+from mixpanel_wh.warehouses.snapshots import HashSnapshots
 from mixpanel_wh.warehouses.snowflake.streams import EVERYTHING, Streams, Watch
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class SnowflakeSnapshots(HashSnapshots):
             super()._fingerprint(projection, names, scan)
             return
         covered, spec = self._covered(projection.spec), projection.spec
-        self.streams.moved(spec, self.watch.stream, self._bucket(projection, projection.raw_columns, scan))
+        self.streams.moved(spec, self.watch.stream, self._present(projection, scan).bucket)
         told = self.streams.buckets(spec)
         if covered:
             fast = f"CAST(NULL AS {self.tables.dialect.fast_type})"

@@ -1,0 +1,127 @@
+"""Reading source tables, and the ledger of Append, where the ledger stands in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.ports import Column, Part, Table, Window
+from mixpanel_wh.engine.spec import SyncSpec, TableName
+from mixpanel_wh.warehouses.dialect import Kind
+from mixpanel_wh.warehouses.ledger import SqlLedger
+from mixpanel_wh.warehouses.staging import Staging
+from mixpanel_wh.warehouses.staging_file.place import BROUGHT, FileStaging
+from mixpanel_wh.warehouses.tables import SqlTables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+KEPT_TYPES = {
+    Kind.INTEGER: "HUGEINT", Kind.DECIMAL: "DECIMAL(38,9)", Kind.FLOAT: "DOUBLE", Kind.DATE: "DATE",
+    Kind.TIMESTAMP: "TIMESTAMP", Kind.TIMESTAMP_NS: "TIMESTAMP_NS", Kind.TIMESTAMP_TZ: "TIMESTAMP WITH TIME ZONE",
+}  # fmt: skip
+
+
+@dataclass
+class FileLedger(SqlLedger):
+    """`ports.Ledger` in the file; `tables` are those of the warehouse."""
+
+    file: FileStaging
+
+    @property
+    def staging(self) -> Staging:
+        """Where the ledger stands."""
+        return self.file
+
+    def _insert_time(self, spec: SyncSpec) -> Column:
+        """The insert time, in the type that the file keeps it in."""
+        column = super()._insert_time(spec)
+        return Column(column.name, KEPT_TYPES.get(self.tables.dialect.kind(column), "VARCHAR"))
+
+    def unsent(self, spec: SyncSpec, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows after the cursor, and those before it that the ledger does not know."""
+        import pyarrow.compute as pc
+
+        if pc.all(rows.column(batches.NEW)).as_py():
+            return rows
+        return rows.filter(pc.or_(pc.fill_null(rows.column(batches.NEW), False), self._unknown(spec, rows)))
+
+    def _unknown(self, spec: SyncSpec, rows: pa.RecordBatch) -> pa.Array:
+        """Whether a row's key is not in the committed ledger, as an array of booleans; rows without a key are not
+        sought."""
+        import pyarrow as pa
+
+        asked = pa.table({"key": rows.column(batches.KEY), "place": pa.array(range(rows.num_rows), pa.int64())})
+        known = f"SELECT {batches.KEY} FROM {self._table(spec)} WHERE NOT pending"
+        sql = (
+            f"SELECT key IS NOT NULL AND NOT COALESCE(key IN ({known}), FALSE) AS unknown FROM {BROUGHT} ORDER BY place"
+        )
+        return self.file.asked(sql, asked).column("unknown").combine_chunks()
+
+
+@dataclass
+class FileTables:
+    """`ports.Tables` of the warehouse, without the rows near an Append cursor that the ledger in the file knows."""
+
+    source: SqlTables
+    ledger: FileLedger
+
+    def describe(self, table: TableName) -> Table:
+        """Columns and kind; SourceError when there is no such table."""
+        return self.source.describe(table)
+
+    def count(self, spec: SyncSpec, part: Part | None = None) -> int:
+        """How many rows the table, or a part of it, has."""
+        return self.source.count(spec, part)
+
+    def verify_keys(self, spec: SyncSpec, window: Window | Part | None = None) -> None:
+        """DuplicateKeys when a row key that must be unique is not, unless the sync rejects such rows."""
+        self.source.verify_keys(spec, window)
+
+    def window(self, spec: SyncSpec, after: str | None) -> Window:
+        """The window from `after` to the high-water mark of now."""
+        window = self.source.window(spec, after)
+        if window.upto is None or not self._asks_ledger(spec, window):
+            return window
+        sql, parameters = self.source.selected(spec, window)
+        late = f"SELECT {batches.KEY}, {batches.NEW} FROM ({sql}) AS selected WHERE NOT {batches.NEW}"
+        found = (self.ledger.unsent(spec, rows) for rows in self.source.staging.session.stream(late, parameters))
+        return Window(window.after, window.upto, window.rows + sum(rows.num_rows for rows in found), window.unread)
+
+    def read(
+        self, spec: SyncSpec, window: Window | Part | None = None, sample: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream the table, a window or a part of it, or its first `sample` rows."""
+        rows = self.source.read(spec, window, sample)
+        yield from (self.ledger.unsent(spec, batch) for batch in rows) if self._asks_ledger(spec, window) else rows
+
+    def _asks_ledger(self, spec: SyncSpec, window: Window | Part | None) -> bool:
+        asked = isinstance(window, Window) and window.after is not None
+        return asked and self.ledger.staging.exists("ledger", spec.name)
+
+    def explain(self, spec: SyncSpec, window: Window | Part | None = None) -> str:
+        """The statement by which `read` selects rows, for a person to read, after the values of its parameters."""
+        return self.source.explain(spec, window)
+
+    def fingerprint(self, spec: SyncSpec) -> str:
+        """A 128-bit content hash of what would be sent, independent of row order."""
+        return self.source.fingerprint(spec)
+
+    def change_token(self, table: TableName) -> str:
+        """A token that differs whenever the table may have changed."""
+        return self.source.change_token(table)
+
+    def missing_privileges(self, table: TableName) -> list[str]:
+        """What the user lacks to read the table: sentences, each with the statement that grants it."""
+        return self.source.missing_privileges(table)
+
+    def span(self, spec: SyncSpec, column: str) -> tuple[int, int] | None:
+        """The oldest and the newest moment in a column, in milliseconds since the epoch; None where there is none."""
+        return self.source.span(spec, column)
+
+    def values(self, spec: SyncSpec, column: str, part: Part | None, most: int) -> tuple[int, dict[str, int]]:
+        """How many different values a column has in the table or a part of it, and the rows of the most frequent ones,
+        at most `most` of them."""
+        return self.source.values(spec, column, part, most)

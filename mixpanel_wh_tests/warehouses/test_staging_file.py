@@ -1,0 +1,170 @@
+"""Warehouses that are only read pass the contract too, with their staging schema in a DuckDB file."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mixpanel_wh.engine.errors import StagingError
+from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh.warehouses import observe_warehouse, open_warehouse
+from mixpanel_wh.warehouses.check import check_warehouse, setup_statements
+from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery
+from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
+from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres
+from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift
+from mixpanel_wh_tests.stand_ins.snowflake import RunningSnowflake
+from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, tally, user_spec
+from mixpanel_wh_tests.warehouses.bigquery_ground import BigQueryGround
+from mixpanel_wh_tests.warehouses.contract import WarehouseContract
+from mixpanel_wh_tests.warehouses.databricks_ground import DatabricksGround
+from mixpanel_wh_tests.warehouses.ground import Ground
+from mixpanel_wh_tests.warehouses.postgres_ground import PostgresGround
+from mixpanel_wh_tests.warehouses.redshift_ground import RedshiftGround
+from mixpanel_wh_tests.warehouses.snowflake_ground import SnowflakeGround
+
+
+@pytest.fixture
+def warehouse(ground: Ground) -> Iterator[Warehouse]:
+    with closing(ground.open()) as warehouse:
+        yield warehouse
+
+
+def file_of(folder: Path) -> dict[str, Any]:
+    """The settings of a warehouse that is only read."""
+    return {"staging_path": str(folder / "staging.duckdb")}
+
+
+class TestPostgresInAFile(WarehouseContract):
+    """A database whose user may write nothing."""
+
+    @pytest.fixture
+    def ground(self, postgres: RunningPostgres, tmp_path: Path) -> Iterator[Ground]:
+        with closing(PostgresGround(postgres, file_of(tmp_path))) as ground:
+            yield ground
+
+
+@pytest.mark.long
+class TestDatabricksInAFile(WarehouseContract):
+    """Delta tables with a change data feed."""
+
+    @pytest.fixture
+    def ground(self, databricks: RunningDatabricks, tmp_path: Path) -> Iterator[Ground]:
+        with closing(DatabricksGround(databricks, file_of(tmp_path))) as ground:
+            yield ground
+
+
+@pytest.mark.long
+class TestSnowflakeInAFile(WarehouseContract):
+    """Tables without streams, which would have to be made somewhere."""
+
+    @pytest.fixture
+    def ground(self, snowflake: RunningSnowflake, tmp_path: Path) -> Iterator[Ground]:
+        with closing(SnowflakeGround(snowflake, file_of(tmp_path))) as ground:
+            yield ground
+
+
+@pytest.mark.long
+class TestRedshiftInAFile(WarehouseContract):
+    """Tables that are read through a cursor."""
+
+    @pytest.fixture
+    def ground(self, redshift: RunningRedshift, tmp_path: Path) -> Iterator[Ground]:
+        with closing(RedshiftGround(redshift, settings=file_of(tmp_path))) as ground:
+            yield ground
+
+
+@pytest.mark.long
+class TestBigQueryInAFile(WarehouseContract):
+    """Tables whose partitions are told apart by metadata."""
+
+    @pytest.fixture
+    def ground(self, bigquery: RunningBigQuery, tmp_path: Path) -> Iterator[Ground]:
+        with closing(BigQueryGround(bigquery, file_of(tmp_path))) as ground:
+            yield ground
+
+
+@pytest.fixture
+def reader(postgres: RunningPostgres, tmp_path: Path) -> Iterator[PostgresGround]:
+    """A table of people, and a role that has nothing but what `setup-sql` gives."""
+    with closing(PostgresGround(postgres)) as ground:
+        table = ground.make("people", {"id": "text", "name": "text"}, [("a", "Ann"), ("b", None)])
+        ground.settings = {"user": ground.schema, "password": "Only-Reads-1", **file_of(tmp_path)}
+        first, *granted = setup_statements("postgres", ground.server.settings(**ground.settings), [user_spec(table)])
+        ground.run(f"{first} PASSWORD 'Only-Reads-1'")
+        for statement in granted:
+            ground.run(statement)
+        yield ground
+        ground.run(f"DROP OWNED BY {ground.schema}")
+        ground.run(f"DROP ROLE {ground.schema}")
+
+
+def test_a_user_who_may_only_read_mirrors_and_leaves_nothing_in_the_warehouse(reader: PostgresGround) -> None:
+    spec = user_spec(reader.name("people"))
+    with closing(reader.open()) as warehouse:
+        assert check_warehouse(warehouse, [spec]) == []
+        sync = Mirroring(warehouse, spec)
+        assert ops(sync.run()) == {"a": "insert", "b": "insert"}
+        reader.change("people", "name", "Bob", "text", "id = 'b'")
+        reader.remove("people", "id = 'a'")
+        assert ops(sync.run()) == {"b": "update", "a": "delete"}
+    owned = "SELECT count(*) FROM pg_class WHERE relowner = (SELECT oid FROM pg_roles WHERE rolname = '{}')"
+    assert reader.rows(owned.format(reader.schema)) == [(0,)]
+
+
+def test_a_databricks_user_who_may_only_read_follows_the_change_data_feed(
+    databricks: RunningDatabricks, tmp_path: Path
+) -> None:
+    with closing(DatabricksGround(databricks)) as ground:
+        spec = user_spec(ground.make("people", {"id": "STRING"}, [("a",)]))
+        databricks.principals[ground.schema] = "Only-Reads-1"
+        given = ground.server.settings(
+            None, client_id=ground.schema, client_secret="Only-Reads-1", schemas=[ground.schema], **file_of(tmp_path)
+        )
+        statements = setup_statements("databricks", given, [spec])
+        assert not [one for one in statements if "MODIFY" in one or "CREATE" in one]
+        for statement in statements:
+            ground.run(statement)
+        with closing(open_warehouse("databricks", given)) as warehouse:
+            assert check_warehouse(warehouse, [spec]) == []
+            sync = Mirroring(warehouse, spec)
+            assert ops(sync.run()) == {"a": "insert"}
+            ground.run(f"INSERT INTO {ground.source('people')} VALUES ('b')")
+            assert ops(sync.run()) == {"b": "insert"}
+            assert "were read from its change data feed" in sync.pending.note
+
+
+def test_only_buckets_that_differ_come_over_the_network(reader: PostgresGround) -> None:
+    with closing(reader.open()) as warehouse:
+        reader.fill("many", 5000)
+        reader.run(f"GRANT SELECT ON {reader.source('many')} TO {reader.schema}")
+        sync = Mirroring(warehouse, user_spec(reader.name("many")))
+        assert tally(sync.run()) == {"insert": 5000}
+        reader.change("many", "word", "new", "text", "id IN (7, 4000)")
+        seen: list[str] = []
+        streamed = warehouse.snapshots.tables.staging.session.stream  # type: ignore[attr-defined]
+
+        def watched(sql: str, *rest: Any, **more: Any) -> Iterator[pa.RecordBatch]:
+            for rows in streamed(sql, *rest, **more):
+                seen.extend([sql] * rows.num_rows if "md5(" in sql else [])
+                yield rows
+
+        warehouse.snapshots.tables.staging.session.stream = watched  # type: ignore[attr-defined]
+        assert ops(sync.run()) == {"7": "update", "4000": "update"}
+        assert 2 <= len(seen) < 400
+
+
+def test_state_is_shown_while_nobody_runs_and_where_no_run_ever_was(reader: PostgresGround, tmp_path: Path) -> None:
+    settings = reader.server.settings(schemas=[reader.schema], **reader.settings)
+    with closing(observe_warehouse("postgres", settings)) as warehouse:
+        assert warehouse.state.last_result("people") is None
+    assert not (tmp_path / "staging.duckdb").exists()
+
+
+def test_a_folder_that_is_not_there_is_told_in_a_sentence(reader: PostgresGround, tmp_path: Path) -> None:
+    missing = {"staging_path": str(tmp_path / "nowhere" / "staging.duckdb")}
+    with pytest.raises(StagingError, match=r"there is no folder .*nowhere for staging_path: make it, or correct"):
+        open_warehouse("postgres", reader.server.settings(**reader.settings | missing))
