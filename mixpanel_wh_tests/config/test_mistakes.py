@@ -91,6 +91,8 @@ WRONG_FILES = [
     ("path:", "pth: x, path:", "2: warehouse.pth: a duckdb warehouse has no such key (did you mean 'path'?)"),
     ("path:", "read_only: true, path:", "2: warehouse.staging_path: missing; with read_only"),
     ("path:", "staging_path: ./flights.duckdb, path:", "2: warehouse.staging_path: this is the warehouse itself"),
+    ("duckdb, path: flights.duckdb", "snowflake, account: a, user: u, password: p, warehouse: w, database: d, "
+     "staging_path: a.duckdb, streams: all", "2: warehouse.streams: staging_path keeps snapshots and state in a file"),
     ("path:", "lock_timeout: long, path:", "2: warehouse.lock_timeout: 'long' is not a number of seconds"),
     ("warehouse: {type: duckdb, path: flights.duckdb}", "warehouse: duckdb", "2: warehouse: 'duckdb' is not"),
     ("warehouse:", "warehouses:", "2: warehouses.type: 'duckdb' is not a warehouse"),
