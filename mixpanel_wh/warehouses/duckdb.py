@@ -439,8 +439,13 @@ def connect(settings: dict[str, Any]) -> DuckDBWarehouse:
             access = "READ_ONLY" if observe else "READ_WRITE"
             file = dialect.literal(str(staging_path))
             session.execute(f"ATTACH IF NOT EXISTS {file} AS {_staging_catalogue(staging_path)} ({access})")
-    parts = (_staging_catalogue(staging_path), schema) if staging_path else (schema,)
-    return assemble(session, dialect, parts)
+    catalogue = _staging_catalogue(staging_path) if staging_path else catalogue_of(session)
+    return assemble(session, dialect, (catalogue, schema))
+
+
+def catalogue_of(session: DuckDBSession) -> str:
+    """What DuckDB calls the file that a session opened. A schema without it is mistaken for a file of the same name."""
+    return str(session.rows("SELECT current_database()")[0][0])
 
 
 def _staging_catalogue(path: str | Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mixpanel_wh.engine.errors import StagingError
-from mixpanel_wh.warehouses.duckdb import DuckDBDialect, DuckDBSession, open_session
+from mixpanel_wh.warehouses.duckdb import DuckDBDialect, DuckDBSession, catalogue_of, open_session
 from mixpanel_wh.warehouses.staging import Staging
 
 if TYPE_CHECKING:
@@ -77,4 +77,5 @@ def opened(path: Path, settings: Mapping[str, Any]) -> FileStaging:
         path, observe = Path(":memory:"), False
     session = open_session(path, observe, float(settings.get("lock_timeout", 10)))
     session.execute(f"SET memory_limit = '{MEMORY}'")
-    return FileStaging(session, FileDialect(), (str(settings.get("staging_schema", "mixpanel")),))
+    schema = str(settings.get("staging_schema", "mixpanel"))
+    return FileStaging(session, FileDialect(), (catalogue_of(session), schema))
