@@ -12,8 +12,8 @@ PROJECT_FILE = "mixpanel_wh.yaml"
 EPILOG = f"""\
 The project file is --project FILE, else what {PROJECT_VARIABLE} names, else ./{PROJECT_FILE}.
 
-exit status: 0 well, 1 a run, a check or an audit failed or a plan would, 2 a mistake in the project file or on the command line,
-70 an error of mixpanel-wh itself, 130 stopped with Ctrl-C"""
+exit status: 0 well, 1 a run, a check or an audit failed, or a guard would stop a planned run, 2 a mistake in the
+project file or on the command line, 70 an error of mixpanel-wh itself, 130 stopped with Ctrl-C"""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From a checked project to open warehouses and Mixpanel projects, and to runs, previews and plans of its syncs by name.
+"""From a checked project to open warehouses and Mixpanel projects: runs, previews, plans and audits of syncs by name.
 
 Importing this module loads no driver, no HTTP and no Arrow: opening a warehouse does.
 """

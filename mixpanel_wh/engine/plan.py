@@ -71,8 +71,8 @@ class Plan:
     travel in `requests` of `bytes_raw` uncompressed bytes, which take `seconds` at the destination's rate (None where
     no rate counts). `billable_events` are all records that go to Mixpanel as events: it bills each event, each update
     and each delete, and an update of an event that changes its identity is two (profiles and lookup tables are free).
-    `guards` would stop the run. With an `unfinished` run nothing else is planned. `since` is when the last run was
-    committed, `note` what there is to say of how the rows were found.
+    `guards` would stop the run. With an `unfinished` run nothing else is planned. `committed_at` is when the last run
+    was committed, `note` what there is to say of how the rows were found.
     """
 
     sync: str
@@ -93,7 +93,7 @@ class Plan:
     billable_events: int = 0
     guards: tuple[Passed, ...] = ()
     unfinished: Unfinished | None = None
-    since: str | None = None
+    committed_at: str | None = None
     note: str = ""
     rejections: tuple[Rejection, ...] = field(default=(), repr=False)
 
@@ -142,7 +142,7 @@ class _Planning:
             state = self.warehouse.state.load(self.spec.name)
             spec, checkpoint = self.spec, state.checkpoint
             empty = Plan(
-                spec.name, spec.mode.value, spec.record.value, str(spec.table), since=checkpoint.committed_at
+                spec.name, spec.mode.value, spec.record.value, str(spec.table), committed_at=checkpoint.committed_at
             )  # fmt: skip
             if state.pending and self._is_in_the_way(state.pending):
                 return replace(empty, unfinished=_unfinished(state.pending))

@@ -66,15 +66,14 @@ def lines(one: Plan) -> Iterator[str]:
     if one.unfinished:
         yield _first_finished(one.unfinished)
         return
-    if not one.rows:
-        since = f": nothing is new since the last run, {moment(one.since)}" if one.since and not one.note else ""
-        yield f"nothing to send{since}"
-    else:
+    if one.rows:
         yield _rows(one)
         yield _cost(one)
         yield from _rejections(one)
+    else:
+        yield _nothing(one)
     if not one.exact:
-        yield f"about: {one.encoded:,} of {number(one.rows, 'row')} were encoded; --exact encodes all of them"
+        yield f"estimated from the first {number(one.encoded, 'row')}; --exact encodes all {one.rows:,}"
     if one.note:
         yield one.note
     for passed in one.guards:
@@ -88,6 +87,12 @@ def _first_finished(unfinished: Unfinished) -> str:
     if unfinished.stopped:
         return f"{begun} was stopped by a guard: the next one keeps what was delivered, and looks for changes anew"
     return f"the next run first finishes {begun}: {number(unfinished.rows_left, 'row')} of it are left"
+
+
+def _nothing(one: Plan) -> str:
+    if one.committed_at and one.mode in ("mirror", "append"):
+        return f"nothing to send: nothing is new since the last run, {moment(one.committed_at)}"
+    return "nothing to send"
 
 
 def _rows(one: Plan) -> str:
@@ -134,6 +139,6 @@ def number(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def moment(written: str | None) -> str:
-    """A moment as `2026-01-31 12:00:00`."""
-    return str(written or "").replace("T", " ")[:19]
+def moment(written: str) -> str:
+    """A moment in UTC as `2026-01-31 12:00:00 UTC`."""
+    return f"{written.replace('T', ' ')[:19]} UTC"
