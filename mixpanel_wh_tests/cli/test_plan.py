@@ -61,7 +61,7 @@ def test_rejections_are_shown_with_their_reasons(folder: Path, command: Command)
     change(folder, "UPDATE planes SET tailnum = NULL WHERE tailnum = 'N0'")
     done = command("plan", "planes")
     assert done.status == 0
-    assert "  1 row rejected\n    a row without a key, column tailnum: " in done.out
+    assert "  1 row rejected:\n    a row without a key, column tailnum: " in done.out
 
 
 def test_a_guard_that_would_stop_the_run_is_exit_status_1(folder: Path, command: Command) -> None:
@@ -97,7 +97,7 @@ def test_what_there_is_to_say_of_a_plan() -> None:
     assert list(lines(guess)) == [
         "3,000 rows",
         "about 2 requests, 1.2 MB before compression, less than 1 s at the rate limit, 3,100 billable events",
-        "about 600 rows rejected",
+        "about 600 rows rejected, the first of them:",
         "  row k0, column word: too long",
         "  row k1, column word: too long",
         "  row k2, column word: too long",
@@ -105,6 +105,8 @@ def test_what_there_is_to_say_of_a_plan() -> None:
         "2 rows have no written",
         "a run would stop: about 600 of 3,000 rows pass max_rejected; run --accept-guards lets them through",
     ]
+    sent = replace(FLIGHTS, mode="one_time", rows=0, committed_at="2026-01-31T12:00:00+00:00", note="sent once already")
+    assert list(lines(sent)) == ["nothing to send: sent once already"]
     assert total([FLIGHTS, guess]) == "in all: about 4 requests, 1 min 15 s at the rate limit, 6,200 billable events"
 
 

@@ -74,7 +74,7 @@ def lines(one: Plan) -> Iterator[str]:
         yield _nothing(one)
     if not one.exact:
         yield f"estimated from the first {number(one.encoded, 'row')}; --exact encodes all {one.rows:,}"
-    if one.note:
+    if one.note and not _is_why(one):
         yield one.note
     for passed in one.guards:
         about = "" if one.exact or passed.guard != "max_rejected" else "about "
@@ -92,7 +92,12 @@ def _first_finished(unfinished: Unfinished) -> str:
 def _nothing(one: Plan) -> str:
     if one.committed_at and one.mode in ("mirror", "append"):
         return f"nothing to send: nothing is new since the last run, {moment(one.committed_at)}"
-    return "nothing to send"
+    return f"nothing to send: {one.note}" if _is_why(one) else "nothing to send"
+
+
+def _is_why(one: Plan) -> bool:
+    """Whether the note says why there is nothing to send."""
+    return not one.rows and one.mode == "one_time" and bool(one.note)
 
 
 def _rows(one: Plan) -> str:
@@ -111,7 +116,8 @@ def _cost(one: Plan) -> str:
 def _rejections(one: Plan) -> Iterator[str]:
     if not one.rejected:
         return
-    yield f"{_about(one)}{number(one.rejected, 'row')} rejected"
+    first = ", the first of them:" if one.rejected > SAMPLES else ":"
+    yield f"{_about(one)}{number(one.rejected, 'row')} rejected{first}"
     for rejection in one.rejections[:SAMPLES]:
         yield f"  {rejected_row(rejection.row_key, rejection.column, rejection.reason)}"
 
