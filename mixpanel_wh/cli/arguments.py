@@ -12,8 +12,8 @@ PROJECT_FILE = "mixpanel_wh.yaml"
 EPILOG = f"""\
 The project file is --project FILE, else what {PROJECT_VARIABLE} names, else ./{PROJECT_FILE}.
 
-exit status: 0 well, 1 a run, a check or an audit failed, 2 a mistake in the project file or on the command line,
-70 an error of mixpanel-wh itself, 130 stopped with Ctrl-C"""
+exit status: 0 well, 1 a run, a check or an audit failed, or a guard would stop a planned run, 2 a mistake in the
+project file or on the command line, 70 an error of mixpanel-wh itself, 130 stopped with Ctrl-C"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,16 @@ def _preview(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sync", metavar="SYNC", help="the sync to look at")
     parser.add_argument("--rows", type=positive, default=5, help="how many rows of the table to encode (default 5)")
     parser.add_argument("--sql", action="store_true", help="print the statement that selects the rows as well")
+
+
+def _plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("syncs", nargs="*", metavar="SYNC", help="the syncs to look at (default: all)")
+    most = parser.add_mutually_exclusive_group()
+    most.add_argument(
+        "--rows", type=positive, default=100_000,
+        help="how many rows of a sync to encode; requests, bytes and rejections of more are estimated (default 100000)",
+    )  # fmt: skip
+    most.add_argument("--exact", action="store_true", help="encode every row that a run would send")
 
 
 def _audit(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +84,7 @@ VERBS: dict[str, Verb] = {
         Verb(
             "preview", "mixpanel_wh.cli.verbs.preview", "show the records of the first rows; nothing is sent", _preview
         ),
+        Verb("plan", "mixpanel_wh.cli.verbs.plan", "tell what a run would do now; nothing is sent", _plan),
         Verb("status", "mixpanel_wh.cli.verbs.status", "show how every sync stands"),
         Verb("check", "mixpanel_wh.cli.verbs.check", "look for mistakes: project file, tables, grants, credentials"),
         Verb(

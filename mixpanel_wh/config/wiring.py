@@ -1,4 +1,4 @@
-"""From a checked project to open warehouses and Mixpanel projects, and to runs and previews of its syncs by name.
+"""From a checked project to open warehouses and Mixpanel projects: runs, previews, plans and audits of syncs by name.
 
 Importing this module loads no driver, no HTTP and no Arrow: opening a warehouse does.
 """
@@ -15,6 +15,7 @@ from mixpanel_wh.mixpanel.project import MixpanelProject
 if TYPE_CHECKING:
     from mixpanel_wh.config.project import Project
     from mixpanel_wh.engine.audit_result import AuditOptions, AuditResult
+    from mixpanel_wh.engine.plan import Plan, PlanOptions
     from mixpanel_wh.engine.ports import Table, Warehouse
     from mixpanel_wh.engine.result import RunResult
     from mixpanel_wh.engine.run import Preview, Progress, RunOptions
@@ -108,6 +109,23 @@ def preview(project: Project, sync: str, rows: int = 5, connections: Connections
         warehouse = opened.warehouse(spec)
         verify_columns(spec, warehouse.tables.describe(spec.table))
         return preview_sync(spec, warehouse, opened.mixpanel(spec), rows)
+
+
+def plan(
+    project: Project,
+    sync: str,
+    options: PlanOptions | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    connections: Connections | None = None,
+) -> Plan:
+    """What a run would do now, in numbers; nothing is sent and no state moves. Raises as `run` does."""
+    from mixpanel_wh.engine.plan import PlanOptions, plan_sync
+
+    spec = project.sync(sync)
+    with _opened(project, connections) as opened:
+        warehouse = opened.warehouse(spec)
+        verify_columns(spec, warehouse.tables.describe(spec.table))
+        return plan_sync(spec, warehouse, opened.mixpanel(spec), options or PlanOptions(), on_progress)
 
 
 def audit(

@@ -119,7 +119,7 @@ class Delivery:
         """Read no further; what is in flight is still answered."""
         self._stopped.set()
 
-    def run(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Answered]:
+    def run(self, batches: Iterator[pa.RecordBatch]) -> Generator[Answered, None, None]:
         """Deliver the batches; an error of any stage ends the stream, with nothing left running.
 
         What a request fails for is told as soon as the others have ended, which no longer wait: not in its turn.

@@ -12,13 +12,14 @@ import pyarrow as pa
 
 from mixpanel_wh.engine.batches import CONTROL_PREFIX, OP
 from mixpanel_wh.engine.errors import GuardStopped, MixpanelWhError, SourceError
+from mixpanel_wh.engine.guards import passed_by_changes
 from mixpanel_wh.engine.lease import LeaseKeeper
 from mixpanel_wh.engine.modes import steps_for
 from mixpanel_wh.engine.modes.steps import Steps
 from mixpanel_wh.engine.pipeline import Answered, Delivery
 from mixpanel_wh.engine.ports import Mixpanel, Part, Table, Warehouse
 from mixpanel_wh.engine.result import RunResult
-from mixpanel_wh.engine.spec import Limit, Mode, SyncSpec
+from mixpanel_wh.engine.spec import Mode, SyncSpec
 from mixpanel_wh.engine.state import Checkpoint, Pending
 from mixpanel_wh.engine.tally import Tally
 
@@ -58,6 +59,30 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+def described(spec: SyncSpec, warehouse: Warehouse) -> Table:
+    """The table of a sync; SourceError when there is none, or when it has columns under names of our own."""
+    table = warehouse.tables.describe(spec.table)
+    reserved = [column.name for column in table.columns if column.name.startswith(CONTROL_PREFIX)]
+    if reserved:
+        raise SourceError(
+            f"sync {spec.name}: columns that begin with {CONTROL_PREFIX} are reserved and {spec.table} "
+            f"has {', '.join(reserved)}: rename them in a view"
+        )
+    return table
+
+
+def begun(table: Table, checkpoint: Checkpoint, run_id: str, started_at: datetime) -> Pending:
+    """A run as it begins, before anybody looked for what it has to send."""
+    properties = tuple(column.name for column in table.columns)
+    return Pending(run_id, started_at.isoformat(), epoch=checkpoint.epoch, properties=properties)
+
+
+def dropped(table: Table, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The properties sent before whose columns are gone."""
+    names = {column.name for column in table.columns}
+    return tuple(name for name in checkpoint.properties if name not in names)
+
+
 def run_sync(
     spec: SyncSpec,
     warehouse: Warehouse,
@@ -92,7 +117,7 @@ class _Run:
     def execute(self) -> RunResult:
         """The whole run."""
         with self.lease, self._reported():
-            table = self._described()
+            table = described(self.spec, self.warehouse)
             state = self.warehouse.state.load(self.spec.name)
             checkpoint, pending = state.checkpoint, state.pending
             if not self.steps.keeps_state:
@@ -146,48 +171,26 @@ class _Run:
     def _record(self, result: RunResult) -> None:
         self.warehouse.state.record(result.as_dict(), self.started_at.isoformat(timespec="milliseconds"))
 
-    def _described(self) -> Table:
-        table = self.warehouse.tables.describe(self.spec.table)
-        reserved = [column.name for column in table.columns if column.name.startswith(CONTROL_PREFIX)]
-        if reserved:
-            raise SourceError(
-                f"sync {self.spec.name}: columns that begin with {CONTROL_PREFIX} are reserved and {self.spec.table} "
-                f"has {', '.join(reserved)}: rename them in a view"
-            )
-        return table
-
     def _give_up(self, pending: Pending) -> None:
         with self.warehouse.transaction():
             self.steps.settle(pending)
             self.warehouse.state.clear_pending(self.spec.name)
 
     def _planned(self, table: Table, checkpoint: Checkpoint) -> Pending:
-        started = Pending(
-            self.run_id, self.started_at.isoformat(), epoch=checkpoint.epoch,
-            properties=tuple(column.name for column in table.columns),
-        )  # fmt: skip
-        pending = self.steps.plan(checkpoint, started)
+        pending = self.steps.plan(checkpoint, begun(table, checkpoint, self.run_id, self.started_at))
         self._guard_plan(pending)
         return pending
 
     def _guard_plan(self, pending: Pending) -> None:
         """Stop before anything is sent when far more than usual would be."""
-        rows = max(1, self.warehouse.tables.count(self.spec)) if self._has_guards() else 1
-        changes = pending.updated + pending.deleted
-        guards = (
-            ("max_deletes", self.spec.max_deletes, pending.deleted),
-            ("max_changes", self.spec.max_changes, changes),
-        )
-        for name, limit, count in guards:
-            if not self.options.accept_guards and not limit.allows(count, rows):
-                self._give_up(replace(pending, acknowledged=0))
-                raise GuardStopped(
-                    f"sync {self.spec.name}: {count:,} rows of {rows:,} pass {name}; nothing was sent: look at "
-                    f"them with preview, then run again with --accept-guards or raise {name}"
-                )
-
-    def _has_guards(self) -> bool:
-        return self.spec.max_deletes != Limit() or self.spec.max_changes != Limit()
+        if self.options.accept_guards:
+            return
+        for passed in passed_by_changes(self.spec, self.warehouse.tables, pending):
+            self._give_up(replace(pending, acknowledged=0))
+            raise GuardStopped(
+                f"sync {self.spec.name}: {passed.rows:,} rows of {passed.total:,} pass {passed.guard}; nothing was "
+                f"sent: look at them with preview, then run again with --accept-guards or raise {passed.guard}"
+            )
 
     def _pass(self, table: Table, checkpoint: Checkpoint, pending: Pending, resumed: bool = False) -> Checkpoint:
         """Deliver a pending run and commit it."""
@@ -205,9 +208,7 @@ class _Run:
         """Send what is left of a pending run. A resumed one is read to its end even where a guard will stop it: any of
         it may have been taken already, and only an answer tells. It is marked as stopped once every request is
         answered."""
-        names = {column.name for column in table.columns}
-        dropped = tuple(name for name in checkpoint.properties if name not in names)
-        encoder = self.mixpanel.encoder(self.spec, table, pending.epoch, dropped)
+        encoder = self.mixpanel.encoder(self.spec, table, pending.epoch, dropped(table, checkpoint))
         delivery = Delivery(encoder, self.mixpanel.destination(self.spec))
         base, stopping = self.tally.rows_read, False
         for part in delivery.run(self.steps.read(pending)):

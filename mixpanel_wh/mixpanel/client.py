@@ -66,7 +66,7 @@ class Client:
     def _deliver(self, batch: Batch, framing: Framing, search: Search) -> Answer:
         if not batch.size:
             return Answer(requests=0)
-        if raw_size(batch, framing) > self.max_bytes and not _is_single(batch):
+        if raw_size(batch, framing) > self.max_bytes and not is_single(batch):
             return self._in_halves(batch, framing, search)
         records = count_records(batch)
         body = body_of(batch, framing, records, self._gzip)
@@ -83,7 +83,7 @@ class Client:
 
     def _narrowed(self, sent: Sent, body: Body, why: str, search: Search) -> Answer:
         """Halve a batch with a refused record until it stands alone; profile operations can be repeated."""
-        if _is_single(sent.batch):
+        if is_single(sent.batch):
             return _taken(body, ((sent.batch.rows[0], None, why),))
         search.left -= 2
         if search.left < 0:
@@ -93,7 +93,7 @@ class Client:
     def _too_large(self, batch: Batch, framing: Framing, body: Body, reply: Reply, search: Search) -> Answer:
         if self.whole:
             raise refusal_of(reply, self._target)
-        if _is_single(batch):
+        if is_single(batch):
             return _taken(body, ((batch.rows[0], None, TOO_LARGE),))
         # One row more than half, so that neither half is cut again for a few bytes.
         half = body.raw_size // 2 + body.raw_size // (batch.stop - batch.start)
@@ -127,6 +127,6 @@ def _taken(body: Body, refused: tuple[tuple[int, str | None, str], ...]) -> Answ
     return Answer(refused=refused, records=body.records, requests=0, bytes_raw=body.raw_size)
 
 
-def _is_single(batch: Batch) -> bool:
+def is_single(batch: Batch) -> bool:
     """Whether the batch cannot be cut: rows that hold nothing do not count."""
     return batch.stop - batch.start == 1 or len(batch.rows) == 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine.errors import ConfigError
 from mixpanel_wh.engine.spec import Identity, SyncSpec
-from mixpanel_wh.mixpanel.endpoints import Purpose, base_url
+from mixpanel_wh.mixpanel.endpoints import ENDPOINTS, Purpose, base_url
 from mixpanel_wh.mixpanel.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -68,6 +68,21 @@ class MixpanelProject:
     def destination(self, spec: SyncSpec) -> Destination:
         """What delivers the records of a sync; ConfigError when the settings cannot deliver that record type."""
         return self._opened().client(spec)
+
+    def counting(self, spec: SyncSpec) -> Destination:
+        """What counts the requests, records and bytes of a sync in place of sending them; ConfigError as above."""
+        from mixpanel_wh.mixpanel.counting import Counting
+
+        return Counting(self._opened().client(spec))
+
+    def seconds_at_rate(self, spec: SyncSpec, records: int, size: int) -> float | None:
+        """How long the rate makes so many records of so many uncompressed bytes wait; None where no rate counts."""
+        from mixpanel_wh.mixpanel.rate import seconds_at
+
+        settings = self.settings
+        if not ENDPOINTS[spec.record].rated:
+            return None
+        return seconds_at(settings.events_per_second, settings.bytes_per_minute, records, size)
 
     def reader(self, spec: SyncSpec, table: Table) -> Reader:
         """What reads the records of a sync back, for audits; ConfigError without a service account."""

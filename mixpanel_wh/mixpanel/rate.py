@@ -9,6 +9,16 @@ from collections.abc import Callable
 BURST_SECONDS = 1.0
 
 
+def seconds_at(
+    events_per_second: float | None, bytes_per_minute: float | None, events: int, size: int
+) -> float | None:
+    """The seconds that so many events of `size` uncompressed bytes take at both limits, of which the slower counts;
+    None where both are off. What passes at once in the first second is not taken off."""
+    times = [events / events_per_second] if events_per_second else []
+    times += [60 * size / bytes_per_minute] if bytes_per_minute else []
+    return max(times, default=None)
+
+
 class TokenBucket:
     """Lets `per_second` units through a second, and at most one second's worth at once; None lets everything through.
 

@@ -8,8 +8,9 @@ import duckdb
 import pytest
 import requests
 
-from mixpanel_wh.config.wiring import Connections, preview, run
+from mixpanel_wh.config.wiring import Connections, plan, preview, run
 from mixpanel_wh.engine.errors import ConfigError, SourceError, WarehouseUnavailable
+from mixpanel_wh.engine.plan import PlanOptions
 from mixpanel_wh.engine.run import Progress, RunOptions
 from mixpanel_wh.sandbox import Sandbox
 from mixpanel_wh_tests.config.writing import USER, loaded, sync_file, whole_file
@@ -42,10 +43,19 @@ def test_a_preview_shows_the_first_records_and_sends_nothing(folder: Path, box: 
     assert requests.get(f"{box.url}/sandbox/summary", timeout=30).json()["requests"] == 0
 
 
-def test_a_missing_column_stops_run_and_preview_before_anything_is_sent(folder: Path, box: Sandbox) -> None:
+def test_a_plan_opens_and_closes_what_it_needs_and_sends_nothing(folder: Path, box: Sandbox) -> None:
+    project = loaded(folder, whole_file(box.url))
+    seen: list[Progress] = []
+    assert plan(project, "flights", on_progress=seen.append).inserted == 50
+    assert plan(project, "flights", PlanOptions(rows=10)).encoded == 10
+    assert seen[-1].rows == 50
+    assert requests.get(f"{box.url}/sandbox/summary", timeout=30).json()["requests"] == 0
+
+
+def test_a_missing_column_stops_run_preview_and_plan_before_anything_is_sent(folder: Path, box: Sandbox) -> None:
     text = whole_file(box.url).replace("distinct_id: tailnum", "distinct_id: talnum")
     project = loaded(folder, text)
-    for act in (run, preview):
+    for act in (run, preview, plan):
         with pytest.raises(
             SourceError, match=r"has no column 'talnum', which distinct_id names \(did you mean 'tailnum'"
         ):

@@ -126,6 +126,26 @@ class MemoryProject:
 
 
 @dataclass
+class CountingProject:
+    """Takes what the project would take, counts it, and keeps nothing."""
+
+    whole: bool
+    max_records: int
+    max_bytes: int
+    concurrency: int = 1
+
+    def deliver(self, batch: Batch, framing: Framing) -> Answer:
+        """Every record would be taken."""
+        return Answer(records=len(batch.rows), requests=1, bytes_raw=batch.size)
+
+    def abort(self) -> None:
+        """Nothing waits."""
+
+    def cut(self) -> None:
+        """Nothing is under way."""
+
+
+@dataclass
 class MemoryMixpanel:
     """`run.Mixpanel` over one project in memory; `epochs` and `dropped` are what encoders were asked for."""
 
@@ -145,6 +165,15 @@ class MemoryMixpanel:
         if self.project.whole:
             self.project.max_records = 1 << 40
         return self.project
+
+    def counting(self, spec: SyncSpec) -> CountingProject:
+        """The project's limits, and nothing of it is touched."""
+        project = self.destination(spec)
+        return CountingProject(project.whole, project.max_records, project.max_bytes)
+
+    def seconds_at_rate(self, spec: SyncSpec, records: int, size: int) -> float | None:
+        """Ten records a second."""
+        return records / 10
 
     @property
     def sent(self) -> Counter[str]:

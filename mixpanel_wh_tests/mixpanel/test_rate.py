@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mixpanel_wh.mixpanel.rate import Rate, TokenBucket
+from mixpanel_wh.mixpanel.rate import Rate, TokenBucket, seconds_at
 from mixpanel_wh_tests.mixpanel.delivering import PretendClock
 
 
@@ -49,3 +49,13 @@ def test_threads_that_share_a_bucket_are_spread_over_the_time_their_units_need()
     for thread in threads:
         thread.join()
     assert sorted(waits) == pytest.approx([0, 0, *(0.5 * n for n in range(1, 19))])
+
+
+@pytest.mark.parametrize(
+    ("events_per_second", "bytes_per_minute", "seconds"),
+    [(100, 60_000, 20), (100, 6_000, 50), (100, None, 20), (None, 60_000, 5), (None, None, None)],
+)
+def test_events_take_as_long_as_the_slower_of_both_limits_makes_them(
+    events_per_second: float | None, bytes_per_minute: float | None, seconds: float | None
+) -> None:
+    assert seconds_at(events_per_second, bytes_per_minute, 2_000, 5_000) == seconds

@@ -74,6 +74,16 @@ class Mirroring:
             self.warehouse.state.save_pending(self.spec.name, self.pending)
         return self.pending
 
+    def look(self) -> list[Row]:
+        """The changes that the next run would find, staged and thrown away as a plan does it; `pending` has their
+        counts."""
+        with self.warehouse.transaction():
+            self.pending = self.warehouse.snapshots.stage(self.spec, NOT_STAGED)
+        found = self.changes()
+        with self.warehouse.transaction():
+            self.warehouse.snapshots.discard(self.spec)
+        return found
+
     def changes(self) -> list[Row]:
         """The staged changes that were not acknowledged yet."""
         return dictionaries(self.warehouse.snapshots.read(self.spec, self.pending)) if self.pending.rows else []

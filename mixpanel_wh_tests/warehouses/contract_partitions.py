@@ -85,6 +85,19 @@ class PartitionsContract(Asked):
         assert ops(sync.run()) == {"22": "delete"}
         assert sync.run() == []
 
+    def test_a_look_that_is_thrown_away_leaves_the_next_run_the_same_partitions(
+        self, ground: DividedGround, warehouse: Warehouse
+    ) -> None:
+        sync = self.ten_days(ground, warehouse, properties=Properties(deny=("day",)))
+        ground.remove("visits", f"id IN (22, 23) AND day = DATE '{DAYS[2]}'")
+        ground.put("visits", [(22, DAYS[8], "w2"), (23, DAYS[8], "moved")])
+        for _ in range(2):
+            assert ops(sync.look()) == {"23": "update"}
+        told = sync.pending.note
+        assert ops(sync.run()) == {"23": "update"}
+        assert sync.pending.note == told
+        assert sync.run() == []
+
     def test_a_key_that_stands_in_two_partitions_is_noticed_though_one_is_not_read(
         self, ground: DividedGround, warehouse: Warehouse
     ) -> None:

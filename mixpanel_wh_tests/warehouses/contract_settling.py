@@ -9,7 +9,14 @@ import pytest
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.state import SyncState
-from mixpanel_wh_tests.warehouses.asking import Asked, Mirroring, event_spec, ops, tally, user_spec
+from mixpanel_wh_tests.warehouses.asking import (
+    Asked,
+    Mirroring,
+    event_spec,
+    ops,
+    tally,
+    user_spec,
+)
 from mixpanel_wh_tests.warehouses.ground import Ground
 
 DAY = "2024-03-01 12:00:00"
@@ -57,6 +64,31 @@ class SettlingContract(Asked):
         sync.stage()
         ground.remove("many", "id < 10")
         assert tally(sync.run()) == {"insert": 20}
+
+    def test_changes_that_are_staged_and_thrown_away_are_found_again_as_they_were(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        sync = self.crowd(ground, warehouse)
+        self.looked_at_twice(sync, {"insert": 30})
+        ground.remove("many", "id < 10")
+        ground.change("many", "word", "new", ground.kinds.text, "id >= 20")
+        self.looked_at_twice(sync, {"delete": 10, "update": 10})
+        self.looked_at_twice(sync, {})
+        ground.remove("many", "id = 15")
+        narrowed = sync.under(on_duplicate_key="reject")
+        self.looked_at_twice(narrowed, {"delete": 1})
+        assert narrowed.run() == []
+
+    def looked_at_twice(self, sync: Mirroring, wanted: dict[str, int]) -> None:
+        """Changes that are looked at and thrown away, twice, and then found by a run."""
+        looks, counts = [], []
+        for _ in range(2):
+            looks.append(sorted(map(str, sync.look())))
+            counts.append((sync.pending.inserted, sync.pending.updated, sync.pending.deleted))
+        found = sync.run()
+        assert tally(found) == wanted
+        assert looks == [sorted(map(str, found))] * 2
+        assert counts == [(sync.pending.inserted, sync.pending.updated, sync.pending.deleted)] * 2
 
     def test_what_a_rolled_back_transaction_staged_never_was(self, ground: Ground, warehouse: Warehouse) -> None:
         sync = self.crowd(ground, warehouse)

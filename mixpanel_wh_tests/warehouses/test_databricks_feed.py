@@ -98,6 +98,19 @@ def test_a_run_sees_the_version_that_it_began_with(ground: DatabricksGround, war
     assert {row[batches.KEY]: row["word"] for row in sync.run()} == {"1": "second", "2": "second"}
 
 
+def test_the_versions_that_a_look_read_are_read_again_by_the_next_run(
+    ground: DatabricksGround, warehouse: Warehouse
+) -> None:
+    sync = started(ground, warehouse)
+    set_word(ground, "first", "id = 1")
+    for _ in range(2):
+        assert ops(sync.look()) == {"1": "update"}
+    set_word(ground, "second", "id = 2")
+    assert ops(sync.run()) == {"1": "update", "2": "update"}
+    assert sync.pending.note.startswith("versions 1 to 2 of ")
+    assert sync.run() == []
+
+
 def test_history_that_was_vacuumed_is_explained_and_every_row_compared(
     ground: DatabricksGround, warehouse: Warehouse
 ) -> None:

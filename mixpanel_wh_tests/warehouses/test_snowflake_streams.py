@@ -62,6 +62,19 @@ def test_a_stream_tells_which_rows_to_look_at(ground: SnowflakeGround, sync: Mir
     assert sync.run() == []
 
 
+def test_what_a_stream_told_a_look_that_is_thrown_away_it_tells_the_next_run(
+    ground: SnowflakeGround, sync: Mirroring
+) -> None:
+    changed = edit(ground)
+    assert ops(sync.look()) == changed
+    ground.run(f"""UPDATE {ground.source("many")} SET "word" = 'newer' WHERE "id" = 9""")
+    assert ops(sync.look()) == changed | {"9": "update"}
+    found: list[dict[str, str]] = []
+    assert fingerprints(statements(ground, lambda: found.append(ops(sync.run())))) == []
+    assert found == [changed | {"9": "update"}]
+    assert sync.run() == []
+
+
 @pytest.mark.long
 def test_without_streams_the_fingerprints_of_all_buckets_tell(snowflake: RunningSnowflake) -> None:
     with closing(SnowflakeGround(snowflake, {"streams": "off"})) as ground, closing(ground.open()) as warehouse:

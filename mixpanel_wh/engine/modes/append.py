@@ -16,17 +16,21 @@ from mixpanel_wh.engine.state import Checkpoint, Pending
 class Append(Steps):
     """A window of insert times is fixed first, then read, then the cursor moves to its end."""
 
-    def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
-        """Fix the window (cursor, high-water mark] and write it down."""
+    def find(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+        """The window (cursor, high-water mark]."""
         window = self.warehouse.tables.window(self.spec, checkpoint.cursor)
         self.warehouse.tables.verify_keys(self.spec, window)
         if window.unread:
             self.note = f"{window.unread:,} rows have no {self.spec.insert_time} and are never read by append"
-        planned = replace(pending, after=window.after, upto=window.upto, rows=window.rows, inserted=window.rows)
+        return replace(pending, after=window.after, upto=window.upto, rows=window.rows, inserted=window.rows)
+
+    def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+        """Fix the window and write it down, and begin a new part of the ledger."""
+        found = self.find(checkpoint, pending)
         with self.warehouse.transaction():
             self.warehouse.ledger.start(self.spec)
-            self.warehouse.state.save_pending(self.spec.name, planned)
-        return planned
+            self.warehouse.state.save_pending(self.spec.name, found)
+        return found
 
     def resume(self, pending: Pending) -> Pending:
         """The whole window again: its rows carry the same insert ids."""

@@ -21,7 +21,7 @@ class Excerpt(Steps):
 
     keeps_state: ClassVar[bool] = False
 
-    def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+    def find(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """Count the rows of the part."""
         if self.spec.record is RecordType.LOOKUP:
             raise SourceError(f"sync {self.spec.name}: a lookup table is replaced whole and cannot be sent in parts")

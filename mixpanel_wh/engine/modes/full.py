@@ -14,13 +14,11 @@ class Full(Steps):
 
     sends_all = True
 
-    def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+    def find(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """The whole table."""
         self.warehouse.tables.verify_keys(self.spec)
         rows = self.warehouse.tables.count(self.spec)
-        planned = replace(pending, rows=rows, inserted=rows)
-        self.warehouse.state.save_pending(self.spec.name, planned)
-        return planned
+        return replace(pending, rows=rows, inserted=rows)
 
     def read(self, pending: Pending) -> Iterator[pa.RecordBatch]:
         """Every row."""
@@ -34,12 +32,11 @@ class Full(Steps):
 class OneTime(Full):
     """Everything, once."""
 
-    def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+    def find(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """The whole table, unless it has been sent before."""
         if not checkpoint.done:
-            return super().plan(checkpoint, pending)
+            return super().find(checkpoint, pending)
         self.note = f"sent once already, at {checkpoint.committed_at}; a full resync sends it again"
-        self.warehouse.state.save_pending(self.spec.name, pending)
         return pending
 
     def finish(self, checkpoint: Checkpoint, pending: Pending) -> Checkpoint:

@@ -14,13 +14,21 @@ class Mirror(Steps):
 
     forgets_nothing = True
 
+    def find(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+        """Stage the changes. Nothing of them counts until a pending run names them."""
+        with self.warehouse.transaction():
+            staged = self.warehouse.snapshots.stage(self.spec, pending, self.part)
+        self.note = staged.note
+        return staged
+
+    def discard(self) -> None:
+        """Drop the change table; the snapshot stands as it was, so the next plan finds the same changes."""
+        self.warehouse.snapshots.discard(self.spec)
+
     def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """Stage the changes and write the pending run in one transaction."""
         with self.warehouse.transaction():
-            staged = self.warehouse.snapshots.stage(self.spec, pending, self.part)
-            self.warehouse.state.save_pending(self.spec.name, staged)
-        self.note = staged.note
-        return staged
+            return super().plan(checkpoint, pending)
 
     def read(self, pending: Pending) -> Iterator[pa.RecordBatch]:
         """The staged changes that were not answered yet."""

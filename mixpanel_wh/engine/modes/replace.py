@@ -9,14 +9,11 @@ from mixpanel_wh.engine.state import Checkpoint, Pending
 class Replace(Full):
     """A content hash of the table decides whether it travels."""
 
-    def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+    def find(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """The whole table when its content hash moved, nothing otherwise."""
         fingerprint = self.warehouse.tables.fingerprint(self.spec)
         fixed = replace(pending, fingerprint=fingerprint)
-        if fingerprint != checkpoint.fingerprint:
-            return super().plan(checkpoint, fixed)
-        self.warehouse.state.save_pending(self.spec.name, fixed)
-        return fixed
+        return fixed if fingerprint == checkpoint.fingerprint else super().find(checkpoint, fixed)
 
     def finish(self, checkpoint: Checkpoint, pending: Pending) -> Checkpoint:
         """Remember what was sent."""

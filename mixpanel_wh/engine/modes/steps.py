@@ -31,8 +31,18 @@ class Steps(ABC):
     """A sentence for the result, when the numbers alone would puzzle a reader."""
 
     @abstractmethod
+    def find(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
+        """Fix what to send. What it writes, if anything, no later run relies on, and `discard` throws away."""
+
+    def discard(self) -> None:  # noqa: B027
+        """Throw away what `find` wrote, where no run is to send it. Runs inside a transaction."""
+
     def plan(self, checkpoint: Checkpoint, pending: Pending) -> Pending:
         """Fix what to send and write it down as the pending run."""
+        found = self.find(checkpoint, pending)
+        if self.keeps_state:
+            self.warehouse.state.save_pending(self.spec.name, found)
+        return found
 
     @abstractmethod
     def read(self, pending: Pending) -> Iterator[pa.RecordBatch]:
