@@ -17,7 +17,7 @@ import requests
 from isal import igzip
 
 from mixpanel_wh.engine.batches import Batch, Encoded, pack
-from mixpanel_wh.warehouses.duckdb import ROWS_PER_RECORD_BATCH
+from mixpanel_wh.warehouses.duckdb.session import ROWS_PER_RECORD_BATCH
 
 RECORDS, LEVEL, UNDERWAY, MEMORY = 2_000, 1, 8, '96MiB'
 _local = threading.local()

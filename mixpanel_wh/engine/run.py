@@ -189,7 +189,7 @@ class _Run:
             self._give_up(replace(pending, acknowledged=0))
             raise GuardStopped(
                 f"sync {self.spec.name}: {passed.rows:,} rows of {passed.total:,} pass {passed.guard}; nothing was "
-                f"sent: look at them with preview, then run again with --accept-guards or raise {passed.guard}"
+                f"sent: find out why, then run again with --accept-guards or raise {passed.guard}"
             )
 
     def _pass(self, table: Table, checkpoint: Checkpoint, pending: Pending, resumed: bool = False) -> Checkpoint:

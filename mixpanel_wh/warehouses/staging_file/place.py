@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mixpanel_wh.engine.errors import StagingError
-from mixpanel_wh.warehouses.duckdb import DuckDBDialect, DuckDBSession, catalogue_of, open_session
+from mixpanel_wh.warehouses.duckdb.dialect import DuckDBDialect
+from mixpanel_wh.warehouses.duckdb.session import DuckDBSession, catalogue_of, open_session
 from mixpanel_wh.warehouses.staging import Staging
 
 if TYPE_CHECKING:
