@@ -87,7 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks tests by the folder or file they stand in."""
     for item in items:
         place = item.path.relative_to(HERE).as_posix()
-        if "snowflake" in getattr(item, "fixturenames", ()):
+        if "snowflake" in getattr(item, "fixturenames", ()) or "snowflake" in item.name:
             item.add_marker(pytest.mark.filterwarnings(f"ignore:{STAND_IN_COPIES}"))
         for start, marker in MARKED.items():
             if place == start or place.startswith(f"{start}/"):

@@ -1,6 +1,6 @@
 """Warehouses that are only read pass the contract too, with their staging schema in a DuckDB file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,8 @@ from mixpanel_wh.engine.errors import StagingError
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.warehouses import observe_warehouse, open_warehouse
 from mixpanel_wh.warehouses.check import check_warehouse, setup_statements
-from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres
-from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift
-from mixpanel_wh_tests.stand_ins.snowflake import RunningSnowflake
 from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, tally, user_spec
 from mixpanel_wh_tests.warehouses.bigquery_ground import BigQueryGround
 from mixpanel_wh_tests.warehouses.contract import WarehouseContract
@@ -38,53 +35,23 @@ def file_of(folder: Path) -> dict[str, Any]:
     return {"staging_path": str(folder / "staging.duckdb")}
 
 
-class TestPostgresInAFile(WarehouseContract):
-    """A database whose user may write nothing."""
+KINDS: dict[str, Callable[..., Any]] = {
+    "postgres": PostgresGround, "bigquery": BigQueryGround, "databricks": DatabricksGround, "redshift": RedshiftGround,
+    "snowflake": SnowflakeGround,
+}  # fmt: skip
 
-    @pytest.fixture
-    def ground(self, postgres: RunningPostgres, tmp_path: Path) -> Iterator[Ground]:
-        with closing(PostgresGround(postgres, file_of(tmp_path))) as ground:
+
+class TestInAFile(WarehouseContract):
+    """Every warehouse with users of its own."""
+
+    @pytest.fixture(
+        params=[pytest.param(kind, marks=[] if kind == "postgres" else pytest.mark.long) for kind in KINDS]
+    )
+    def ground(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+        server = request.getfixturevalue(request.param)
+        with closing(KINDS[request.param](server, settings=file_of(tmp_path))) as ground:
             yield ground
-
-
-@pytest.mark.long
-class TestDatabricksInAFile(WarehouseContract):
-    """Delta tables with a change data feed."""
-
-    @pytest.fixture
-    def ground(self, databricks: RunningDatabricks, tmp_path: Path) -> Iterator[Ground]:
-        with closing(DatabricksGround(databricks, file_of(tmp_path))) as ground:
-            yield ground
-
-
-@pytest.mark.long
-class TestSnowflakeInAFile(WarehouseContract):
-    """Tables without streams, which would have to be made somewhere."""
-
-    @pytest.fixture
-    def ground(self, snowflake: RunningSnowflake, tmp_path: Path) -> Iterator[Ground]:
-        with closing(SnowflakeGround(snowflake, file_of(tmp_path))) as ground:
-            yield ground
-
-
-@pytest.mark.long
-class TestRedshiftInAFile(WarehouseContract):
-    """Tables that are read through a cursor."""
-
-    @pytest.fixture
-    def ground(self, redshift: RunningRedshift, tmp_path: Path) -> Iterator[Ground]:
-        with closing(RedshiftGround(redshift, settings=file_of(tmp_path))) as ground:
-            yield ground
-
-
-@pytest.mark.long
-class TestBigQueryInAFile(WarehouseContract):
-    """Tables whose partitions are told apart by metadata."""
-
-    @pytest.fixture
-    def ground(self, bigquery: RunningBigQuery, tmp_path: Path) -> Iterator[Ground]:
-        with closing(BigQueryGround(bigquery, file_of(tmp_path))) as ground:
-            yield ground
+            assert Path(file_of(tmp_path)["staging_path"]).exists()
 
 
 @pytest.fixture
