@@ -45,7 +45,7 @@ chaos: $(INSTALLED)
 	$(BIN)/python -m pytest -W error -rfEs -m '(chaos or long) and not warehouses'
 
 warehouses: $(INSTALLED)
-	$(BIN)/python -m pytest -W error -rfEs -m 'warehouses and not spark'
+	$(BIN)/python -m pytest -W error -rfEs -n 2 --dist worksteal -m 'warehouses and not spark'
 
 warehouses-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -W error -rfEs -m spark

@@ -120,6 +120,34 @@ def described(project: str, dataset: str, table: str, *given: Any, **more: Any) 
     return found.replace(lastModifiedTime=str(int((BEGINNING + dt.timedelta(seconds=version)).timestamp() * 1000)))
 
 
+def held_in(project: str, dataset: str, table: str | None = None) -> list[tuple[str, str, int]]:
+    """The tables and views of a dataset (name, kind, rows), straight from where DuckLake writes them down. The server
+    asks for them several times a statement, and DuckDB's own list names everything that there is."""
+    if project not in database._attached:
+        return listed(project, dataset, table)
+    at = quote(f"__ducklake_metadata_{project}")
+    there = "o.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = $1"
+    return database.fetch(
+        f"SELECT o.table_name, 'TABLE', coalesce(n.record_count, 0) FROM {at}.ducklake_table AS o "
+        f"JOIN {at}.ducklake_schema AS s USING (schema_id) LEFT JOIN {at}.ducklake_table_stats AS n USING (table_id) "
+        f"WHERE {there} AND o.table_name = coalesce($2, o.table_name) UNION ALL "
+        f"SELECT o.view_name, 'VIEW', 0 FROM {at}.ducklake_view AS o JOIN {at}.ducklake_schema AS s USING (schema_id) "
+        f"WHERE {there} AND o.view_name = coalesce($2, o.view_name) ORDER BY 1",
+        [dataset, table],
+    )
+
+
+def answers(project: str, dataset: str, table: str | None = None) -> list[tuple[str, str, int]]:
+    """The same, and for the table of an answer a look at it alone."""
+    if project != "emulator" or table is None:
+        return held_in(project, dataset, table)
+    try:
+        return [(table, "TABLE", database.fetch(f"SELECT count(*) FROM {quote(project, dataset, table)}")[0][0])]
+    except duckdb.CatalogException:
+        return []
+
+
+listed, database.objects = database.objects, answers
 get, tables.get = tables.get, described
 information_schema.VIEWS["PARTITIONS"] = partitions
 translate.STATEMENT_RULES.insert(0, zoned)
