@@ -1,12 +1,13 @@
 """The table that acceptance tests sync from BigQuery in every legal way: the same columns as elsewhere, and more types,
 with a partition for each hour."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from mixpanel_wh_tests.acceptance.visits import Way, ways
+from mixpanel_wh_tests.acceptance.server_visits import ServerVisits
 from mixpanel_wh_tests.warehouses.bigquery_ground import BigQueryGround
+from mixpanel_wh_tests.warehouses.ground import Ground
 
 COLUMNS = {
     "id": "STRING", "at": "DATETIME", "who": "STRING", "label": "STRING", "amount": "INT64", "ratio": "FLOAT64",
@@ -37,33 +38,57 @@ VALUES = {
 }  # fmt: skip
 
 
-def make(ground: BigQueryGround, rows: int) -> None:
-    """The table, with so many rows of every type."""
-    listed = ", ".join(f"{name} {type}" for name, type in COLUMNS.items())
-    ground.run(f"CREATE TABLE visits ({listed}) PARTITION BY DATETIME_TRUNC(at, HOUR)")
-    more(ground, 0, rows)
+ANY = "id IN (SELECT id FROM visits ORDER BY FARM_FINGERPRINT(CONCAT(id, '{seed}')) LIMIT {rows})"
+EDITS = {
+    "relabel": "UPDATE visits SET label = 'label {seed}' WHERE " + ANY,
+    "clear": "UPDATE visits SET label = NULL, place = NULL, total = NULL WHERE " + ANY,
+    "move": "UPDATE visits SET at = DATETIME_ADD(at, INTERVAL {seed} + 1 HOUR) WHERE " + ANY,
+    "hand over": "UPDATE visits SET who = 'user {seed}' WHERE " + ANY,
+    "lose": "UPDATE visits SET who = NULL WHERE " + ANY,
+    "delete": "DELETE FROM visits WHERE " + ANY,
+    "back and forth": "UPDATE visits SET amount = amount WHERE " + ANY,
+    "add a column": "ALTER TABLE visits ADD COLUMN IF NOT EXISTS added STRING",
+    "fill the column": "UPDATE visits SET added = 'value {seed}' WHERE " + ANY,
+    "drop a column": "ALTER TABLE visits DROP COLUMN IF EXISTS ratio",
+    "double": "INSERT INTO visits ({columns}) SELECT {columns} FROM visits WHERE " + ANY,
+}
 
 
-def more(ground: BigQueryGround, first: int, last: int) -> None:
-    """Rows of the same kind, in the columns that are there."""
-    there = [name for name in columns(ground) if name in VALUES]
-    values = ", ".join(VALUES[name] for name in there)
-    ground.run(
-        f"INSERT INTO visits ({', '.join(there)}) SELECT {values} FROM UNNEST(GENERATE_ARRAY({first}, {last} - 1)) AS n"
-    )
+@dataclass(frozen=True)
+class BigQueryVisits(ServerVisits):
+    """The table, partitioned."""
 
+    def make(self, ground: Ground, rows: int) -> None:
+        """The table, with so many rows of every type."""
+        listed = ", ".join(f"{name} {type}" for name, type in COLUMNS.items())
+        ground.run(f"CREATE TABLE visits ({listed}) PARTITION BY DATETIME_TRUNC(at, HOUR)")
+        self.more(ground, 0, rows)
 
-def columns(ground: BigQueryGround) -> list[str]:
-    """The columns of the table as it is."""
-    return [field.name for field in ground.client.get_table(f"{ground.dataset}.visits").schema]
+    def more(self, ground: Ground, first: int, last: int) -> None:
+        """Rows of the same kind, in the columns that are there."""
+        there = [name for name in self.columns(ground) if name in VALUES]
+        values, numbers = ", ".join(VALUES[name] for name in there), f"GENERATE_ARRAY({first}, {last} - 1)"
+        ground.run(f"INSERT INTO visits ({', '.join(there)}) SELECT {values} FROM UNNEST({numbers}) AS n")
 
+    def keep_shape(self, ground: Ground) -> None:
+        """Rows are made in whatever columns are there."""
 
-def table_rows(ground: BigQueryGround) -> list[dict[str, Any]]:
-    """Every row of the table; decimals with as many digits as their column has."""
-    names = columns(ground)
-    shown = ", ".join("ST_ASTEXT(spot) AS spot" if name == "spot" else name for name in names)
-    rows = ground.rows(f"SELECT {shown} FROM visits")
-    return [dict(zip(names, (whole(value) for value in row), strict=True)) for row in rows]
+    @property
+    def made(self) -> list[str]:
+        """The columns of the table as it was made."""
+        return list(COLUMNS)
+
+    def columns(self, ground: Ground) -> list[str]:
+        """The columns of the table as it is."""
+        assert isinstance(ground, BigQueryGround)
+        return [field.name for field in ground.client.get_table(f"{ground.dataset}.visits").schema]
+
+    def table_rows(self, ground: Ground) -> list[dict[str, Any]]:
+        """Every row of the table; decimals with as many digits as their column has."""
+        names = self.columns(ground)
+        shown = ", ".join("ST_ASTEXT(spot) AS spot" if name == "spot" else name for name in names)
+        rows = ground.rows(f"SELECT {shown} FROM visits")
+        return [dict(zip(names, (whole(value) for value in row), strict=True)) for row in rows]
 
 
 def whole(value: Any) -> Any:
@@ -71,14 +96,4 @@ def whole(value: Any) -> Any:
     return value.quantize(Decimal("1.000000000")) if isinstance(value, Decimal) else value
 
 
-def bigquery_ways(ground: BigQueryGround) -> list[Way]:
-    """Every legal way to sync the table."""
-    return [replace(way, spec=replace(way.spec, table=ground.name("visits"))) for way in ways()]
-
-
-LABELS = [way.label for way in ways()]
-
-
-def labelled(ground: BigQueryGround, label: str) -> Way:
-    """One of the ways."""
-    return next(way for way in bigquery_ways(ground) if way.label == label)
+VISITS = BigQueryVisits("bigquery", edits=EDITS)

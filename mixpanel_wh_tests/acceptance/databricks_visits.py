@@ -80,21 +80,16 @@ class DatabricksVisits(ServerVisits):
                 for row in ground.rows("SELECT * FROM visits")]  # fmt: skip
 
     def edit(self, ground: Ground, name: str, seed: int, rows: int, keyed: bool) -> None:
-        """One edit; a table whose rows have a key gets no row twice."""
-        assert isinstance(ground, DatabricksGround)
+        """One edit; a column is added and dropped once."""
         there = self.columns(ground)
-        if name == "insert":
-            first = 1000 + seed * 10
-            if not any(row["id"] == f"v{first}" for row in self.table_rows(ground)):
-                self.more(ground, first, first + rows)
+        if (name == "add a column" and "added" in there) or (name == "drop a column" and "ratio" not in there):
             return
-        if (name == "double" and keyed) or (name == "add a column" and "added" in there):
-            return
-        if name == "drop a column" and "ratio" not in there:
-            return
-        if name == "fill the column" and "added" not in there:
-            ground.run(EDITS["add a column"])
-        ground.run(EDITS[name].format(seed=seed, rows=rows, properties=ground.properties()))
+        super().edit(ground, name, seed, rows, keyed)
+
+    def run(self, ground: Ground, statement: str, **more: object) -> None:
+        """Run a statement; a table made anew gets the properties that it had."""
+        assert isinstance(ground, DatabricksGround)
+        super().run(ground, statement, properties=ground.properties(), **more)
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -104,4 +99,4 @@ def _plain(name: str, value: Any) -> Any:
     return json.loads(value) if name == "paper" else dict(value) if name == "counts" else value
 
 
-VISITS = DatabricksVisits("databricks", types="", rows="")
+VISITS = DatabricksVisits("databricks", edits=EDITS)

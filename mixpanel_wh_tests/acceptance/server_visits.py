@@ -34,8 +34,15 @@ EDITS = {
     "add a column": "ALTER TABLE visits ADD COLUMN IF NOT EXISTS added {text}",
     "fill the column": "UPDATE visits SET added = 'value {seed}' WHERE " + ANY,
     "drop a column": "ALTER TABLE visits DROP COLUMN IF EXISTS ratio",
-    "rebuild": "CREATE TABLE again AS SELECT * FROM visits ORDER BY md5(id || {seed})",
+    "rebuild": "CREATE TABLE again AS SELECT * FROM visits ORDER BY md5(id || {seed}); DROP TABLE visits; "
+               "ALTER TABLE again RENAME TO visits",
     "double": "INSERT INTO visits SELECT * FROM visits WHERE " + ANY,
+}
+RENEW, LOSE, TAKE_AWAY = "renew some", "lose a label", "take some away"
+LATER = {
+    RENEW: "UPDATE visits SET label = 'new', amount = -1 WHERE id IN ('v1', 'v8')",
+    LOSE: "UPDATE visits SET label = NULL, who = 'somebody' WHERE id = 'v9'",
+    TAKE_AWAY: "DELETE FROM visits WHERE id IN ('v2', 'v50')",
 }
 Edit = tuple[str, int, int]
 edits = st.lists(
@@ -46,12 +53,15 @@ edits = st.lists(
 @dataclass(frozen=True)
 class ServerVisits:
     """The table `visits` of a server: statements that make it, the last of them CREATE TABLE; a statement that adds rows
-    from FIRST on, before LAST; expressions that read columns as Mixpanel gets them, where they differ."""
+    from FIRST on, before LAST; expressions that read columns as Mixpanel gets them, where they differ; edits by name in
+    the server's own words, of which it may lack some; and those that every run is followed by."""
 
     kind: str
-    types: str
-    rows: str
+    types: str = ""
+    rows: str = ""
     shown: Mapping[str, str] = field(default_factory=dict)
+    edits: Mapping[str, str] = field(default_factory=lambda: EDITS)
+    later: Mapping[str, str] = field(default_factory=lambda: LATER)
 
     def make(self, ground: Ground, rows: int) -> None:
         """The table, with so many rows of every type."""
@@ -108,14 +118,20 @@ class ServerVisits:
             if not any(row["id"] == f"v{first}" for row in self.table_rows(ground)):
                 self.more(ground, first, first + rows)
             return
-        if name == "double" and keyed:
+        if name not in self.edits or (name == "double" and keyed):
             return
         if name == "fill the column":
-            ground.run(EDITS["add a column"].format(text=ground.kinds.text))
-        ground.run(EDITS[name].format(seed=seed, rows=rows, text=ground.kinds.text))
-        if name == "rebuild":
-            ground.run("DROP TABLE visits")
-            ground.run("ALTER TABLE again RENAME TO visits")
+            self.edit(ground, "add a column", seed, rows, keyed)
+        for statement in self.edits[name].split("; "):
+            self.run(ground, statement, seed=seed, rows=rows)
+
+    def run(self, ground: Ground, statement: str, **more: object) -> None:
+        """Run a statement, with the table, its columns, the type of texts and more in the places that it has for
+        them."""
+        there = {"visits": ground.source("visits"), "text": ground.kinds.text}
+        if "{columns}" in statement:
+            there["columns"] = ", ".join(self.columns(ground))
+        ground.run(statement.format(**there, **more))
 
 
 def _outside_of_brackets(text: str) -> list[str]:
@@ -150,11 +166,8 @@ def holds_the_table_run_after_run(
         assert synced(way.spec, warehouse, project).rows_read == (120 if mode is Mode.FULL else 0)
         assert mode is Mode.FULL or holding.summary(url)["requests"] == sent
         visits.more(ground, 200, 220)
-        if mode is not Mode.APPEND:
-            ground.run("UPDATE visits SET label = 'new', amount = -1 WHERE id IN ('v1', 'v8')")
-        if mode not in (Mode.APPEND, Mode.FULL):
-            ground.run("UPDATE visits SET label = NULL, who = 'somebody' WHERE id = 'v9'")
-            ground.run("DELETE FROM visits WHERE id IN ('v2', 'v50')")
+        for name in {Mode.APPEND: [], Mode.FULL: [RENEW]}.get(mode, [RENEW, LOSE, TAKE_AWAY]):
+            visits.run(ground, visits.later[name])
         synced(way.spec, warehouse, project)
         for compare in Compare:
             found = audit_sync(way.spec, warehouse, project, AuditOptions(compare))

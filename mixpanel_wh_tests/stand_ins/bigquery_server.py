@@ -120,7 +120,7 @@ def described(project: str, dataset: str, table: str, *given: Any, **more: Any) 
     return found.replace(lastModifiedTime=str(int((BEGINNING + dt.timedelta(seconds=version)).timestamp() * 1000)))
 
 
-def held_in(project: str, dataset: str, table: str | None = None) -> list[tuple[str, str, int]]:
+def held_in(project: str, dataset: str, table: str | None = None) -> Any:
     """The tables and views of a dataset (name, kind, rows), straight from where DuckLake writes them down. The server
     asks for them several times a statement, and DuckDB's own list names everything that there is."""
     if project not in database._attached:
@@ -137,7 +137,7 @@ def held_in(project: str, dataset: str, table: str | None = None) -> list[tuple[
     )
 
 
-def answers(project: str, dataset: str, table: str | None = None) -> list[tuple[str, str, int]]:
+def answers(project: str, dataset: str, table: str | None = None) -> Any:
     """The same, and for the table of an answer a look at it alone."""
     if project != "emulator" or table is None:
         return held_in(project, dataset, table)
