@@ -72,12 +72,15 @@ def everything(warehouse: Warehouse, table: TableName, absent: TableName) -> Non
         warehouse.tables.verify_keys(event_spec(table))
     warehouse.tables.change_token(table)
     check_warehouse(warehouse, [event_spec(table), user_spec(absent)])
+    warehouse.tables.span(event_spec(table), "seen")
+    warehouse.tables.values(event_spec(table), "id", Part("seen", 0, 10**12), 5)
     read(warehouse, event_spec(table, on_duplicate_key="reject"))
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[list[str]]:
-    """The statements for a server that answers them with next to nothing."""
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The statements for a server that answers them with next to nothing, with the staging schema there and in a
+    file."""
     columns = COLUMNS | {
         f"c{n}": re.sub(r"\(.*\)", "", typed.type) for n, typed in enumerate(EVERY_TYPE) if "<" not in typed.type
     }
@@ -85,9 +88,11 @@ def told() -> Iterator[list[str]]:
         server.table("shop.typed", columns, timePartitioning={"type": "DAY", "field": "day"})
         server.answers = [Answer(r"SELECT count\(\*\) OVER", {}), Answer(r"^SELECT count\(\*\), count\(DISTINCT", {"n": "INTEGER", "d": "INTEGER"}, [[1, 0]]),
                           Answer(r"^SELECT CAST\(max", {"top": "STRING", "n": "INTEGER"}, [["2024-03-01", 0]]),
-                          Answer(r"^SELECT (count|CAST\(count)", {"n": "INTEGER"}, [[1]]), Answer("^SELECT 'farm", {"r": "STRING"}, [["x"]])]  # fmt: skip
-        with closing(open_warehouse("bigquery", server.settings())) as warehouse, suppress(SourceError):
-            everything(warehouse, TableName(("shop", "typed")), TableName(("shop", "absent")))
+                          Answer(r"^SELECT (count|CAST\(count)", {"n": "INTEGER"}, [[1]]), Answer("^SELECT 'farm", {"r": "STRING"}, [["x"]]),
+                          Answer("^SELECT min", {"oldest": "INTEGER", "newest": "INTEGER"}, [[1, 2]])]  # fmt: skip
+        for more in ({}, {"staging_path": str(tmp_path_factory.mktemp("staging") / "staging.duckdb")}):
+            with closing(open_warehouse("bigquery", server.settings() | more)) as warehouse, suppress(SourceError):
+                everything(warehouse, TableName(("shop", "typed")), TableName(("shop", "absent")))
         yield [*dict.fromkeys(server.statements)]
 
 
