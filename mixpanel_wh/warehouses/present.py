@@ -74,9 +74,7 @@ class Present:
         names = [self._dialect.quote(name) for name in spec.key_columns]
         missing = " OR ".join(f"{name} IS NULL" for name in names)
         listed = ", ".join(names)
-        repeated = (
-            f"SELECT {listed} FROM {self._all} WHERE {where} GROUP BY {listed} HAVING count(*) > 1 OR {missing}"
-        )
+        repeated = f"SELECT {listed} FROM {self._all} WHERE {where} GROUP BY {listed} HAVING count(*) > 1 OR {missing}"
         sql = f"SELECT count(*) OVER (), {listed} FROM ({repeated}) AS r LIMIT 3"
         found = self.tables.staging.session.rows(sql, self.projection.parameters)
         if found:

@@ -21,24 +21,14 @@ from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
 from mixpanel_wh.warehouses.catalogue import Partitions
-from mixpanel_wh.warehouses.dialect import Dialect
+from mixpanel_wh.warehouses.kept import IDENTITY, OLD, KeptSnapshot, Names
 from mixpanel_wh.warehouses.present import BUCKET, HASH, Present
 from mixpanel_wh.warehouses.projection import Projection
-from mixpanel_wh.warehouses.scanning import KeptTokens, Scan, usable
-from mixpanel_wh.warehouses.staging import Staging
-from mixpanel_wh.warehouses.tables import SqlTables
+from mixpanel_wh.warehouses.scanning import Scan, usable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-IDENTITY = (batches.EVENT, batches.TIME, batches.USER, batches.DEVICE)
-OLD = {
-    batches.KEY: batches.OLD_KEY,
-    batches.EVENT: batches.OLD_EVENT,
-    batches.TIME: batches.OLD_TIME,
-    batches.USER: batches.OLD_USER,
-    batches.DEVICE: batches.OLD_DEVICE,
-}
 ROWS_PER_BUCKET = 40
 LARGEST_BUCKETS = 1 << 20
 
@@ -49,42 +39,12 @@ def bucket_count(rows: int) -> int:
     return int(min(LARGEST_BUCKETS, 1 << (wanted - 1).bit_length()))
 
 
-@dataclass(frozen=True)
-class _Names:
-    """The tables of one sync's snapshot."""
-
-    snapshot: str
-    fingerprints: str
-    fresh: str
-    changes: str
-
-
 @dataclass
-class HashSnapshots:
+class HashSnapshots(KeptSnapshot):
     """`ports.Snapshots` by hashes kept in the staging schema; works for every table and view."""
 
-    tables: SqlTables
     follows_moves: ClassVar[bool] = False
     """Whether a row that moves to another partition, though nothing of it that is sent changes, is noted there."""
-
-    @property
-    def staging(self) -> Staging:
-        """Where the snapshot stands."""
-        return self.tables.staging
-
-    @property
-    def dialect(self) -> Dialect:
-        """How it is spoken to there."""
-        return self.staging.dialect
-
-    @property
-    def tokens(self) -> KeptTokens:
-        """The tokens of partitions that the last run kept."""
-        return KeptTokens(self.staging)
-
-    def _names(self, spec: SyncSpec) -> _Names:
-        kinds = ("snapshot", "fingerprints", "fresh", "changes")
-        return _Names(*(self.staging.table(kind, spec.name) for kind in kinds))
 
     def stage(self, spec: SyncSpec, pending: Pending, part: Part | None = None) -> Pending:
         """Write the changes to the change table of the sync; returns `pending` with its counts."""
@@ -114,7 +74,7 @@ class HashSnapshots:
     def _whole(self, projection: Projection, partitions: Partitions | None) -> str:
         return partitions.source(None) if partitions else projection.source
 
-    def _holds_keys_of_others(self, projection: Projection, names: _Names, scan: Scan) -> bool:
+    def _holds_keys_of_others(self, projection: Projection, names: Names, scan: Scan) -> bool:
         """Whether a row key in the partitions in question was delivered from another one that is not looked at."""
         spec = projection.spec
         if projection.key is None or self.tables.catalogue.is_unique(spec.table, spec.key_columns):
@@ -136,40 +96,7 @@ class HashSnapshots:
         sql = f"SELECT {shown} FROM {self._names(spec).changes} {rest}"
         yield from self.staging.session.stream(sql, projection.parameters)
 
-    def apply(self, spec: SyncSpec, pending: Pending, settle: bool = False) -> None:
-        """Bring the snapshot to what was sent; with `settle`, only to what was surely delivered."""
-        names = self._names(spec)
-        answered = f"{self.dialect.row_number} < {pending.acknowledged}" if settle else "TRUE"
-        if pending.rows and not (settle and not pending.acknowledged):
-            self._apply_changes(spec, pending, answered, settle)
-            if settle:
-                self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
-        if not settle:
-            self._apply_fingerprints(names, pending.partial)
-            self.tokens.apply(spec, pending.partial)
-            self._look_again_at_rejected_deletes(spec, names, pending)
-        self.discard(spec)
-
-    def forget(self, spec: SyncSpec) -> None:
-        """Make the next `stage` find every row changed, without losing what was delivered."""
-        if self.staging.exists("snapshot", spec.name):
-            self._execute(f"UPDATE {self._names(spec).snapshot} SET {HASH} = NULL WHERE TRUE")
-            self._execute(f"DELETE FROM {self._names(spec).fingerprints} WHERE TRUE")
-
-    def discard(self, spec: SyncSpec, snapshot: bool = False) -> None:
-        """Drop the change table, and with `snapshot` the snapshot too."""
-        names = self._names(spec)
-        kept = (names.snapshot, names.fingerprints) if snapshot else ()
-        for table in (names.changes, names.fresh, *kept, *self.tokens.tables(spec, kept=snapshot)):
-            self.staging.session.finally_drop(table)
-
-    def _execute(self, sql: str, parameters: dict[str, object] | None = None) -> None:
-        self.staging.session.execute(sql, parameters)
-
-    def _count(self, source: str) -> int:
-        return int(self.staging.session.rows(f"SELECT count(*) FROM {source}")[0][0])
-
-    def _prepare(self, projection: Projection, names: _Names, partitions: Partitions | None) -> tuple[int, bool]:
+    def _prepare(self, projection: Projection, names: Names, partitions: Partitions | None) -> tuple[int, bool]:
         """Clear debris, make the snapshot tables where missing; the number of buckets, and whether the kept
         fingerprints may be compared."""
         for debris in (names.changes, names.fresh, *self.tokens.tables(projection.spec, kept=False)):
@@ -196,7 +123,7 @@ class HashSnapshots:
         return bucket_count(rows // len(partitions.tokens))
 
     def _keep_description(
-        self, projection: Projection, names: _Names, partitions: Partitions | None
+        self, projection: Projection, names: Names, partitions: Partitions | None
     ) -> tuple[int, bool]:
         """Compare what the snapshot was made with; where it differs, no kept fingerprint can be trusted."""
         session, spec = self.staging.session, projection.spec
@@ -225,7 +152,7 @@ class HashSnapshots:
         """The release within which the fast hashes of the source hold."""
         return str(self.tables.staging.session.rows(f"SELECT {self.tables.dialect.release}")[0][0])
 
-    def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
+    def _assign_buckets(self, projection: Projection, names: Names, scan: Scan) -> None:
         """Give every row of an older snapshot its bucket under today's fast hash."""
         if not self._count(f"(SELECT 1 FROM {names.snapshot} LIMIT 1) AS s"):
             return
@@ -235,7 +162,7 @@ class HashSnapshots:
             f"WHERE s.{batches.KEY} = p.{batches.KEY}", dict(projection.parameters),
         )  # fmt: skip
 
-    def _fingerprint(self, projection: Projection, names: _Names, scan: Scan) -> None:
+    def _fingerprint(self, projection: Projection, names: Names, scan: Scan) -> None:
         """One fingerprint a bucket of the table as it is now, marked where it differs from the kept one."""
         self._execute(
             f"CREATE TABLE {names.fresh} AS SELECT COALESCE(f.{BUCKET}, o.{BUCKET}) AS {BUCKET}, f.n, f.x, "
@@ -254,9 +181,6 @@ class HashSnapshots:
         for statement in self.dialect.made(table, ordered):
             self._execute(statement)
 
-    def _changed_buckets(self, names: _Names) -> str:
-        return f"{BUCKET} IN (SELECT {BUCKET} FROM {names.fresh} WHERE changed)"
-
     def _present(self, projection: Projection, scan: Scan) -> Present:
         """What is looked at of the source."""
         return Present(self.tables, projection, scan)
@@ -269,14 +193,12 @@ class HashSnapshots:
         """DuplicateKeys when a key is NULL or repeated in the buckets in question, before anything is sent."""
         self._present(projection, scan).refuse_bad_keys(where)
 
-    def _write_no_changes(self, names: _Names) -> None:
+    def _write_no_changes(self, names: Names) -> None:
         """A change table without changes."""
         numbered = "" if self.dialect.numbers_rows else f", {self.dialect.row_number} BIGINT"
         self._execute(f"CREATE TABLE {names.changes} ({batches.KEY} {self.dialect.text_type}{numbered})")
 
-    def _write_changes(
-        self, projection: Projection, names: _Names, scan: Scan, where: str, part: Part | None
-    ) -> None:
+    def _write_changes(self, projection: Projection, names: Names, scan: Scan, where: str, part: Part | None) -> None:
         """Inserts and updates with their payload, then deletes, into the change table."""
         first = not self._count(f"(SELECT 1 FROM {names.snapshot} LIMIT 1) AS s")
         self._refuse_bad_keys(projection, scan, where)
@@ -307,9 +229,7 @@ class HashSnapshots:
         since, before = (f"CAST({parameter(name)} AS BIGINT)" for name in given)
         return f"{moment} >= {since} AND {moment} < {before}", given
 
-    def _inserts(
-        self, projection: Projection, names: _Names, current: str, where: str, first: bool, inside: str
-    ) -> str:
+    def _inserts(self, projection: Projection, names: Names, current: str, where: str, first: bool, inside: str) -> str:
         shown = "".join(f", c.{alias}" for alias, _ in projection.identity) + projection.select_payload("c.")
         if first:
             text = self.dialect.text_type
@@ -333,7 +253,7 @@ class HashSnapshots:
         key = f"CASE WHEN {delivered} THEN s.{batches.KEY} END AS {batches.OLD_KEY}"
         return f", {key}" + "".join(f", s.{alias} AS {OLD[alias]}" for alias in IDENTITY)
 
-    def _deletes(self, projection: Projection, names: _Names, present: str, where: str, inside: str) -> str:
+    def _deletes(self, projection: Projection, names: Names, present: str, where: str, inside: str) -> str:
         numbered = "" if self.dialect.numbers_rows else f", {self.dialect.row_number}"
         columns = f"{batches.OP}, {BUCKET}, {batches.KEY}, {', '.join(OLD.values())}{numbered}"
         number = self._number(f"(SELECT count(*) FROM {names.changes})")
@@ -344,58 +264,9 @@ class HashSnapshots:
             f"(SELECT 1 FROM ({present}) AS p WHERE p.{batches.KEY} = s.{batches.KEY})"
         )
 
-    def _counted(self, names: _Names, pending: Pending) -> Pending:
+    def _counted(self, names: Names, pending: Pending) -> Pending:
         sql = f"SELECT {batches.OP}, count(*) FROM {names.changes} GROUP BY 1"
         counts = {str(op): int(count) for op, count in self.staging.session.rows(sql)}
         inserted, updated, deleted = (counts.get(op, 0) for op in ("insert", "update", "delete"))
         total = inserted + updated + deleted
         return replace(pending, staged=True, rows=total, inserted=inserted, updated=updated, deleted=deleted)
-
-    def _apply_changes(self, spec: SyncSpec, pending: Pending, answered: str, settle: bool) -> None:
-        """Replace the changed rows of the snapshot. A rejected row keeps the identity that Mixpanel still holds under
-        its new hash, so that it comes again only once it changes; a rejected delete stays and comes again. A row with
-        a fault leaves the snapshot as it was."""
-        names = self._names(spec)
-        refused = self._refused() if pending.rejected else "FALSE"
-        held = refused if settle else f"({refused} AND {batches.OP} = 'delete')"
-        wanted = f"{answered} AND {batches.FAULT} IS NULL AND NOT {held}"
-        run: dict[str, object] = {"run_id": pending.run_id}
-        if pending.updated or pending.deleted:
-            touched = f"SELECT {batches.KEY} FROM {names.changes} WHERE {batches.OP} <> 'insert' AND {wanted}"
-            near = f"({BUCKET} IN (SELECT {BUCKET} FROM {names.changes}) OR {self._changed_buckets(names)})"
-            self._execute(f"DELETE FROM {names.snapshot} WHERE {near} AND {batches.KEY} IN ({touched})", run)
-        columns = set(self.staging.columns("changes", spec.name))
-        kept = [f"CASE WHEN {refused} THEN {OLD[alias]} ELSE {alias} END" if alias in columns else "NULL"
-                for alias in IDENTITY]  # fmt: skip
-        self._execute(
-            f"INSERT INTO {names.snapshot} SELECT {BUCKET}, {batches.KEY}, {HASH}, {', '.join(kept)} "
-            f"FROM {names.changes} WHERE {batches.OP} <> 'delete' AND {batches.KEY} IS NOT NULL AND {wanted}", run,
-        )  # fmt: skip
-
-    def _look_again_at_rejected_deletes(self, spec: SyncSpec, names: _Names, pending: Pending) -> None:
-        """The buckets of deletes that were not delivered get a fingerprint that none ever has, so that the next run
-        looks into them even where they are empty."""
-        if pending.rejected and pending.deleted:
-            run: dict[str, object] = {"run_id": pending.run_id}
-            held = f"{names.changes} WHERE {batches.OP} = 'delete' AND {self._refused()}"
-            self._execute(f"DELETE FROM {names.fingerprints} WHERE {BUCKET} IN (SELECT {BUCKET} FROM {held})", run)
-            odd = f"SELECT DISTINCT {BUCKET}, -1, CAST(NULL AS {self.dialect.fast_type}) FROM {held}"
-            self._execute(f"INSERT INTO {names.fingerprints} {odd}", run)
-            self.tokens.forget(spec)
-
-    def _refused(self) -> str:
-        """Whether a change was rejected in the run of parameter `run_id`."""
-        mine = f"run_id = {self.dialect.parameter('run_id')} AND row_key IS NOT NULL"
-        rejected = f"SELECT row_key FROM {self.staging.table('rejected_rows')} WHERE {mine}"
-        return f"COALESCE({batches.KEY} IN ({rejected}), FALSE)"
-
-    def _apply_fingerprints(self, names: _Names, partial: bool) -> None:
-        """Keep today's fingerprints of the buckets that differed. After a part, which leaves changes behind in its
-        buckets, they get one that none ever has, so that the next run looks into them even where they are empty."""
-        self._execute(f"DELETE FROM {names.fingerprints} WHERE {self._changed_buckets(names)}")
-        if partial:
-            odd = f"{BUCKET}, -1, CAST(NULL AS {self.dialect.fast_type})"
-            self._execute(f"INSERT INTO {names.fingerprints} SELECT {odd} FROM {names.fresh} WHERE changed")
-            return
-        fresh = f"SELECT {BUCKET}, n, x FROM {names.fresh} WHERE changed AND n IS NOT NULL"
-        self._execute(f"INSERT INTO {names.fingerprints} {fresh}")

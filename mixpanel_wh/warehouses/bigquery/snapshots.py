@@ -22,10 +22,11 @@ from mixpanel_wh.warehouses.bigquery.reading import Numbered
 from mixpanel_wh.warehouses.bigquery.session import BigQuerySession
 from mixpanel_wh.warehouses.bigquery.tables import BigQueryTables
 from mixpanel_wh.warehouses.catalogue import Partitions
+from mixpanel_wh.warehouses.kept import Names
 from mixpanel_wh.warehouses.present import BUCKET, HASH
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.scanning import Scan
-from mixpanel_wh.warehouses.snapshots import HashSnapshots, _Names
+from mixpanel_wh.warehouses.snapshots import HashSnapshots
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +54,7 @@ class BigQuerySnapshots(HashSnapshots):
         assert isinstance(self.tables.staging, BigQueryStaging)
         return self.tables.staging
 
-    def _prepare(self, projection: Projection, names: _Names, partitions: Partitions | None) -> tuple[int, bool]:
+    def _prepare(self, projection: Projection, names: Names, partitions: Partitions | None) -> tuple[int, bool]:
         """Clear debris, make the snapshot tables where missing; the snapshot is clustered by what it is read by."""
         text = self.tables.dialect.text_type
         self._execute(f"DROP TABLE IF EXISTS {unnumbered(names)}")
@@ -68,12 +69,12 @@ class BigQuerySnapshots(HashSnapshots):
         """One, in each partition where there are any."""
         return 1
 
-    def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
+    def _assign_buckets(self, projection: Projection, names: Names, scan: Scan) -> None:
         """Give every row of an older snapshot its bucket."""
         if self._count(f"(SELECT 1 FROM {names.snapshot} LIMIT 1) AS s"):
             self._move(projection, names, scan, "TRUE")
 
-    def _move(self, projection: Projection, names: _Names, scan: Scan, where: str) -> None:
+    def _move(self, projection: Projection, names: Names, scan: Scan, where: str) -> None:
         """Write down in which partitions the rows stand now, as far as they stood in those in question before. Of a key
         that is repeated only one row counts, as an UPDATE demands."""
         present = self._current(projection, scan, where, payload=False)
@@ -83,7 +84,7 @@ class BigQuerySnapshots(HashSnapshots):
             f"AND s.{BUCKET} <> p.{BUCKET} AND {where.replace(BUCKET, f's.{BUCKET}', 1)}", dict(projection.parameters),
         )  # fmt: skip
 
-    def _fingerprint(self, projection: Projection, names: _Names, scan: Scan) -> None:
+    def _fingerprint(self, projection: Projection, names: Names, scan: Scan) -> None:
         """Every bucket that is looked at, as one that may differ: only reading it will tell."""
         found = f"SELECT 0 AS {BUCKET}, 1 AS n"
         if scan.divided:
@@ -96,11 +97,11 @@ class BigQuerySnapshots(HashSnapshots):
             f"{scan.holds(BUCKET)}) AS o ON f.{BUCKET} = o.{BUCKET}"
         )
 
-    def _holds_keys_of_others(self, projection: Projection, names: _Names, scan: Scan) -> bool:
+    def _holds_keys_of_others(self, projection: Projection, names: Names, scan: Scan) -> bool:
         """Whether a row key in the partitions in question was delivered from another; where there are any."""
         return bool(scan.looked_at) and super()._holds_keys_of_others(projection, names, scan)
 
-    def _write_changes(self, projection: Projection, names: _Names, scan: Scan, where: str, part: Part | None) -> None:
+    def _write_changes(self, projection: Projection, names: Names, scan: Scan, where: str, part: Part | None) -> None:
         """Inserts and updates with their payload, then deletes, into the change table."""
         raw = replace(names, changes=unnumbered(names))
         if self._may_move_unseen(projection, scan):
@@ -120,7 +121,7 @@ class BigQuerySnapshots(HashSnapshots):
         """No number yet: to count all rows in one go would be the work of a single machine."""
         return f", CAST(NULL AS INT64) AS {self.tables.dialect.row_number}"
 
-    def _number_changes(self, raw: _Names, names: _Names) -> None:
+    def _number_changes(self, raw: Names, names: Names) -> None:
         """Number the changed rows from 0 without gaps, part by part, with every column readable as Arrow."""
         number, key = self.tables.dialect.row_number, f"CONCAT({batches.OP}, COALESCE({batches.KEY}, ''))"
         part = f"MOD(ABS(MOD(FARM_FINGERPRINT({key}), {NUMBERED_APART})), {NUMBERED_APART})"
@@ -149,6 +150,6 @@ class BigQuerySnapshots(HashSnapshots):
         super().discard(spec, snapshot)
 
 
-def unnumbered(names: _Names) -> str:
+def unnumbered(names: Names) -> str:
     """Under which name the changes stand until they are numbered."""
     return names.changes[:-1] + "_raw`"

@@ -18,10 +18,11 @@ from mixpanel_wh.warehouses.databricks.catalogue import Version
 from mixpanel_wh.warehouses.databricks.tables import DatabricksTables
 from mixpanel_wh.warehouses.databricks.trouble import error_class
 from mixpanel_wh.warehouses.databricks.versions import Committed, TableVersions
+from mixpanel_wh.warehouses.kept import Names
 from mixpanel_wh.warehouses.present import BUCKET
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.scanning import Scan
-from mixpanel_wh.warehouses.snapshots import HashSnapshots, _Names
+from mixpanel_wh.warehouses.snapshots import HashSnapshots
 
 UNKNOWN = "CAST(-1 AS BIGINT)"  # the count of a bucket whose fingerprint nobody knows: it differs from every other
 LATE = "the change data feed was not on for every version since the last run"
@@ -70,7 +71,7 @@ class FeedSnapshots(HashSnapshots):
         self._write_changes(projection, names, scan, where, part)
         return self._counted(names, pending)
 
-    def _narrow(self, projection: Projection, names: _Names, scan: Scan, now: Version | None) -> tuple[bool, str]:
+    def _narrow(self, projection: Projection, names: Names, scan: Scan, now: Version | None) -> tuple[bool, str]:
         """Whether the feed told which buckets to look at, which stand in the table of fresh fingerprints then; and what
         there is to say of it."""
         spec = projection.spec
@@ -84,7 +85,7 @@ class FeedSnapshots(HashSnapshots):
         return self._fed(projection, names, scan, known, now)
 
     def _fed(
-        self, projection: Projection, names: _Names, scan: Scan, known: Committed, now: Version
+        self, projection: Projection, names: Names, scan: Scan, known: Committed, now: Version
     ) -> tuple[bool, str]:
         table = projection.spec.table
         if known.version == now.number:
@@ -99,7 +100,7 @@ class FeedSnapshots(HashSnapshots):
             return False, f"the changes of {table} could not be read, {why}: every row was compared"
         return True, f"versions {known.version + 1} to {now.number} of {table} were read from its change data feed"
 
-    def _mark(self, names: _Names, buckets: str) -> None:
+    def _mark(self, names: Names, buckets: str) -> None:
         """The table of fresh fingerprints, with the buckets of a query as ones that differ."""
         self._execute(
             f"CREATE TABLE {names.fresh} AS SELECT {BUCKET}, {UNKNOWN} AS n, CAST(0 AS BIGINT) AS x, TRUE AS changed "
@@ -121,7 +122,7 @@ class FeedSnapshots(HashSnapshots):
             self.versions.forget(spec.name)
         super().discard(spec, snapshot)
 
-    def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
+    def _assign_buckets(self, projection: Projection, names: Names, scan: Scan) -> None:
         """Give every row of an older snapshot its bucket under today's fast hash. The feed tells nothing of rows whose
         record differs by an edit of the sync, so the version that was caught up with no longer counts."""
         self.versions.forget(projection.spec.name)

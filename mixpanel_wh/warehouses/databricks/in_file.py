@@ -8,8 +8,8 @@ from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
 from mixpanel_wh.warehouses.databricks.feed import UNKNOWN, FeedSnapshots
 from mixpanel_wh.warehouses.databricks.versions import TableVersions
+from mixpanel_wh.warehouses.kept import Names
 from mixpanel_wh.warehouses.present import BUCKET
-from mixpanel_wh.warehouses.snapshots import _Names
 from mixpanel_wh.warehouses.staging_file import FileSnapshots
 
 
@@ -24,7 +24,7 @@ class DatabricksFileSnapshots(FeedSnapshots, FileSnapshots):
         versions.ensure()
         return versions
 
-    def _mark(self, names: _Names, buckets: str) -> None:
+    def _mark(self, names: Names, buckets: str) -> None:
         """The table of fresh fingerprints, with the buckets of a query on the source as ones that differ."""
         self.bring(names.fresh, {BUCKET: "BIGINT"}, buckets, {})
         for column in (f"n BIGINT DEFAULT {UNKNOWN}", "x VARCHAR", "changed BOOLEAN DEFAULT TRUE"):

@@ -14,10 +14,10 @@ from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
 from mixpanel_wh.warehouses.databricks.feed import UNKNOWN, FeedSnapshots
+from mixpanel_wh.warehouses.kept import IDENTITY, OLD, Names
 from mixpanel_wh.warehouses.present import BUCKET, HASH
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.scanning import Scan
-from mixpanel_wh.warehouses.snapshots import IDENTITY, OLD, _Names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +41,7 @@ class DatabricksSnapshots(FeedSnapshots):
         rest = f" WHERE {row} >= {after}" if after is not None else ""
         yield from self.tables.staging.session.stream(f"SELECT {shown} FROM {names.changes}{rest} ORDER BY {row}")
 
-    def _row_at(self, names: _Names, place: int) -> int | None:
+    def _row_at(self, names: Names, place: int) -> int | None:
         """The number of the staged change at a place, counted from 0; numbers rise, and leave gaps."""
         row = self.tables.dialect.row_number
         sql = f"SELECT {row} FROM {names.changes} ORDER BY {row} LIMIT 1 OFFSET {int(place)}"
@@ -61,7 +61,7 @@ class DatabricksSnapshots(FeedSnapshots):
                 self.versions.commit(spec.name)
         self.discard(spec)
 
-    def _merge_changes(self, names: _Names, pending: Pending, settle: bool) -> None:
+    def _merge_changes(self, names: Names, pending: Pending, settle: bool) -> None:
         """One statement, that changes nothing when it runs again. What becomes of a rejected row is told where the
         shared snapshots do the same."""
         held = "refused" if settle else f"(refused AND {batches.OP} = 'delete')"
@@ -82,10 +82,10 @@ class DatabricksSnapshots(FeedSnapshots):
             {"run_id": pending.run_id},
         )
 
-    def _staged_names(self, names: _Names) -> set[str]:
+    def _staged_names(self, names: Names) -> set[str]:
         return {str(row[0]) for row in self.tables.staging.session.rows(f"DESCRIBE TABLE {names.changes}")}
 
-    def _answers(self, names: _Names) -> str:
+    def _answers(self, names: Names) -> str:
         """The staged changes, each with whether it was refused in the run of parameter `run_id`."""
         rejected = self.tables.staging.table("rejected_rows")
         mine = f"SELECT DISTINCT row_key FROM {rejected} WHERE run_id = :run_id AND row_key IS NOT NULL"
@@ -94,7 +94,7 @@ class DatabricksSnapshots(FeedSnapshots):
             f"ON c.{batches.KEY} = r.row_key"
         )
 
-    def _merge_fingerprints(self, names: _Names, pending: Pending, held: bool) -> None:
+    def _merge_fingerprints(self, names: Names, pending: Pending, held: bool) -> None:
         """Keep today's fingerprints of the buckets that differed. Those of a part, and those with a delete that was
         not delivered, are kept as unknown: the next comparison of all buckets looks into them."""
         count, parameters = (UNKNOWN if pending.partial else "n"), dict[str, object](run_id=pending.run_id)
@@ -113,7 +113,7 @@ class DatabricksSnapshots(FeedSnapshots):
             parameters,
         )
 
-    def _assign_buckets(self, projection: Projection, names: _Names, scan: Scan) -> None:
+    def _assign_buckets(self, projection: Projection, names: Names, scan: Scan) -> None:
         """Give every row of an older snapshot its bucket under today's fast hash."""
         self.versions.forget(projection.spec.name)
         present = self._current(projection, scan, "TRUE", payload=False)
@@ -129,12 +129,12 @@ class DatabricksSnapshots(FeedSnapshots):
         return f", {before} + monotonically_increasing_id() AS {self.tables.dialect.row_number}"
 
     def _inserts(
-        self, projection: Projection, names: _Names, current: str, where: str, first: bool, inside: str
+        self, projection: Projection, names: Names, current: str, where: str, first: bool, inside: str
     ) -> str:
         sql = super()._inserts(projection, names, current, where, first, inside)
         return sql.replace(f"CREATE TABLE {names.changes} AS", f"CREATE TABLE {names.changes} {MAPPED} AS", 1)
 
-    def _deletes(self, projection: Projection, names: _Names, present: str, where: str, inside: str) -> str:
+    def _deletes(self, projection: Projection, names: Names, present: str, where: str, inside: str) -> str:
         """Rows that are gone. A view may have moved on since the other changes were written: no key comes twice."""
         row = self.tables.dialect.row_number
         last = f"(SELECT COALESCE(max({row}) + 1, 0) FROM {names.changes})"

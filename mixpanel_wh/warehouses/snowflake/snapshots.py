@@ -21,9 +21,9 @@ from mixpanel_wh.warehouses.snowflake.streams import EVERYTHING, Streams, Watch
 
 if TYPE_CHECKING:
     from mixpanel_wh.warehouses.catalogue import Partitions
+    from mixpanel_wh.warehouses.kept import Names
     from mixpanel_wh.warehouses.projection import Projection
     from mixpanel_wh.warehouses.scanning import Scan
-    from mixpanel_wh.warehouses.snapshots import _Names
 
 LOOKED_AT = -1  # the number of rows in a fingerprint that no bucket has, so that a look without a stream looks again
 
@@ -42,7 +42,7 @@ class SnowflakeSnapshots(HashSnapshots):
         return replace(staged, note=" ".join(note for note in (staged.note, self.watch.note) if note))
 
     def _keep_description(
-        self, projection: Projection, names: _Names, partitions: Partitions | None
+        self, projection: Projection, names: Names, partitions: Partitions | None
     ) -> tuple[int, bool]:
         """The same, where a stream that covers the snapshot is as good as fingerprints; not once the buckets are
         numbered otherwise, or other content is sent."""
@@ -61,7 +61,7 @@ class SnowflakeSnapshots(HashSnapshots):
     def _covered(self, spec: SyncSpec) -> bool:
         return self.watch.stream is not None and self.streams.covers(spec)
 
-    def _fingerprint(self, projection: Projection, names: _Names, scan: Scan) -> None:
+    def _fingerprint(self, projection: Projection, names: Names, scan: Scan) -> None:
         """The buckets that the stream tells of, in place of the fingerprints of all; or those as well."""
         if self.watch.stream is None:
             super()._fingerprint(projection, names, scan)
@@ -90,7 +90,7 @@ class SnowflakeSnapshots(HashSnapshots):
             self.streams.looked(spec)
         super().apply(spec, pending, settle)
 
-    def _look_again_at_rejected_deletes(self, spec: SyncSpec, names: _Names, pending: Pending) -> None:
+    def _look_again_at_rejected_deletes(self, spec: SyncSpec, names: Names, pending: Pending) -> None:
         super()._look_again_at_rejected_deletes(spec, names, pending)
         if pending.rejected and pending.deleted and self.streams.there(spec):
             held = f"{names.changes} WHERE {batches.OP} = 'delete' AND {self._refused()}"

@@ -16,10 +16,11 @@ from mixpanel_wh.engine.ports import Column, Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
 from mixpanel_wh.warehouses.catalogue import Partitions
+from mixpanel_wh.warehouses.kept import Names
 from mixpanel_wh.warehouses.present import BUCKET, HASH
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.scanning import Scan
-from mixpanel_wh.warehouses.snapshots import HashSnapshots, _Names
+from mixpanel_wh.warehouses.snapshots import HashSnapshots
 from mixpanel_wh.warehouses.staging import Staging
 from mixpanel_wh.warehouses.staging_file.place import BROUGHT, FileStaging
 from mixpanel_wh.warehouses.tables import duplicate_keys
@@ -74,7 +75,7 @@ class FileSnapshots(HashSnapshots):
     def _rows_of(self, spec: SyncSpec) -> str:
         return self.file.table("brought", spec.name)
 
-    def _prepare(self, projection: Projection, names: _Names, partitions: Partitions | None) -> tuple[int, bool]:
+    def _prepare(self, projection: Projection, names: Names, partitions: Partitions | None) -> tuple[int, bool]:
         """Clear debris, and the same."""
         self._execute(f"DROP TABLE IF EXISTS {self._rows_of(projection.spec)}")
         self.brought = None
@@ -101,7 +102,7 @@ class FileSnapshots(HashSnapshots):
     def _settle_table(self, table: str, ordered: bool = False) -> None:
         """Nothing is to be done to a table of the file."""
 
-    def _write_changes(self, projection: Projection, names: _Names, scan: Scan, where: str, part: Part | None) -> None:
+    def _write_changes(self, projection: Projection, names: Names, scan: Scan, where: str, part: Part | None) -> None:
         """Inserts and updates with their payload, then deletes, into the change table."""
         local = BroughtProjection(projection.spec, projection.table, self.dialect, projection)
         super()._write_changes(local, names, scan, where, part)
