@@ -151,8 +151,13 @@ def test_an_error_of_reading_ends_the_delivery() -> None:
 
 
 def test_whoever_stops_listening_leaves_nothing_under_way_that_could_arrive_later() -> None:
-    project = MemoryProject(max_records=5)
-    project.waits = lambda: None if project.batches == 0 else (project.ended.wait(60), None)[1]
+    class OnlyTheFirst(MemoryProject):
+        def deliver(self, batch: Batch, framing: Framing) -> Answer:
+            if b'"key": "0"' not in bytes(batch.payload):
+                self.ended.wait(60)
+            return super().deliver(batch, framing)
+
+    project = OnlyTheFirst(max_records=5)
     running: Any = Delivery(PlainEncoder(), project).run(stream(100))
     next(running)
     running.close()
@@ -161,15 +166,25 @@ def test_whoever_stops_listening_leaves_nothing_under_way_that_could_arrive_late
 
 
 def test_whoever_stops_listening_still_lets_quick_answers_come() -> None:
-    project, under_way = MemoryProject(max_records=5, concurrency=1), threading.Event()
+    project, second, under_way = MemoryProject(max_records=5, concurrency=1), threading.Event(), threading.Event()
+
+    class Telling(PlainEncoder):
+        def encode(self, batch: pa.RecordBatch) -> Encoded:
+            if batch.column(KEY)[0].as_py() == "5":
+                second.set()
+            return super().encode(batch)
 
     def waits() -> None:
-        if project.batches:
-            under_way.set()
-            time.sleep(0.05)
+        if not project.batches:
+            second.wait(20)
+            return
+        under_way.set()
+        deadline = time.monotonic() + 20
+        while not project.aborted and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     project.waits = waits
-    running: Any = Delivery(PlainEncoder(), project).run(stream(3))
+    running: Any = Delivery(Telling(), project).run(stream(3))
     next(running)
     assert under_way.wait(20)
     running.close()
