@@ -189,3 +189,17 @@ def test_a_project_file_with_mistakes_tells_all_of_them_when_the_code_location_l
         project_definitions(project_file)
     assert "mirror" in str(caught.value)
     assert "tme" in str(caught.value)
+
+
+@pytest.mark.parametrize(("more", "executor"), [("", None), (", staging_path: staging.duckdb", "in_process")])
+def test_a_project_whose_staging_schema_is_in_a_file_runs_its_steps_in_one_process(
+    tmp_path: Path, more: str, executor: str | None
+) -> None:
+    project = tmp_path / "mixpanel_wh.yaml"
+    project.write_text(
+        f"version: 1\nwarehouse: {{type: postgres, database: shop{more}}}\n"
+        "destination: {project_id: '1', token: t}\n"
+        "syncs: {people: {table: people, record: user, mode: full, distinct_id: id}}\n"
+    )
+    chosen = project_definitions(project).executor
+    assert (chosen.name if isinstance(chosen, dg.ExecutorDefinition) else None) == executor
