@@ -10,6 +10,7 @@ import pytest
 
 from mixpanel_wh.engine.errors import StagingError
 from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh.engine.spec import Properties
 from mixpanel_wh.warehouses import observe_warehouse, open_warehouse
 from mixpanel_wh.warehouses.check import check_warehouse, setup_statements
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
@@ -122,6 +123,32 @@ def test_only_buckets_that_differ_come_over_the_network(reader: PostgresGround) 
         warehouse.snapshots.tables.staging.session.stream = watched  # type: ignore[attr-defined]
         assert ops(sync.run()) == {"7": "update", "4000": "update"}
         assert 2 <= len(seen) < 400
+
+
+@pytest.mark.parametrize("changed", [{}, {"properties": Properties(send_nulls=True)}])
+def test_a_row_that_changes_while_rows_are_brought_is_found_by_the_next_run(
+    reader: PostgresGround, changed: dict[str, Any]
+) -> None:
+    with closing(reader.open()) as warehouse:
+        sync = Mirroring(warehouse, user_spec(reader.name("people")))
+        sync.run()
+        reader.change("people", "name", "Anna", "text", "id = 'a'")
+        session = warehouse.snapshots.tables.staging.session  # type: ignore[attr-defined]
+        streamed, seen = session.stream, []
+
+        def meanwhile(sql: str, *rest: Any, **more: Any) -> Iterator[pa.RecordBatch]:
+            yield from streamed(sql, *rest, **more)
+            if "md5(" in sql and not seen:
+                seen.append(sql)
+                reader.change("people", "name", "Anne", "text", "id = 'a'")
+                reader.change("people", "name", "Bob", "text", "id = 'b'")
+
+        session.stream = meanwhile
+        sync = sync.under(**changed)
+        assert ops(sync.run())["a"] == "update"
+        assert seen
+        assert ops(sync.run()) == {"a": "update", "b": "update"}
+        assert sync.run() == []
 
 
 def test_state_is_shown_while_nobody_runs_and_where_no_run_ever_was(reader: PostgresGround, tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ class FileSnapshots(HashSnapshots):
     file: FileStaging
     brought: tuple[object, ...] | None = field(default=None, init=False)
     """Of which rows the brought ones are, since the last run began."""
+    counted: tuple[object, ...] | None = field(default=None, init=False)
+    """Of which rows the brought fingerprints are."""
 
     @property
     def staging(self) -> Staging:
@@ -78,14 +80,24 @@ class FileSnapshots(HashSnapshots):
     def _prepare(self, projection: Projection, names: Names, partitions: Partitions | None) -> tuple[int, bool]:
         """Clear debris, and the same."""
         self._execute(f"DROP TABLE IF EXISTS {self._rows_of(projection.spec)}")
-        self.brought = None
+        self.brought = self.counted = None
         return super()._prepare(projection, names, partitions)
 
+    def _assign_buckets(self, projection: Projection, names: Names, scan: Scan) -> None:
+        """Give every row of an older snapshot its bucket. Fingerprints come before the rows, as always: a row that
+        changes between the two differs again at the next run, where one older than its fingerprint never would."""
+        self._fingerprints(projection, scan)
+        super()._assign_buckets(projection, names, scan)
+
     def _fingerprints(self, projection: Projection, scan: Scan) -> str:
-        """The fingerprints of now, brought: rows and fingerprints as text, whatever the warehouse makes them of."""
+        """The fingerprints of now, brought at the first asking: rows and fingerprints as text, whatever the warehouse
+        makes them of."""
         table = self.file.table("brought_fingerprints", projection.spec.name)
-        columns = {BUCKET: "BIGINT", "n": "BIGINT", "x": "VARCHAR"}
-        self.bring(table, columns, super()._fingerprints(projection, scan), {})
+        of = (scan.source, scan.buckets, scan.looked_at)
+        if self.counted != of:
+            columns = {BUCKET: "BIGINT", "n": "BIGINT", "x": "VARCHAR"}
+            self.bring(table, columns, super()._fingerprints(projection, scan), {})
+            self.counted = of
         return f"SELECT * FROM {table}"
 
     def bring(self, table: str, columns: dict[str, str], query: str, parameters: dict[str, str]) -> None:
