@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.errors import StagingError
-from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh.engine.ports import Warehouse, Window
 from mixpanel_wh.engine.spec import Properties
+from mixpanel_wh.engine.state import Lease
 from mixpanel_wh.warehouses import observe_warehouse, open_warehouse
 from mixpanel_wh.warehouses.check import check_warehouse, setup_statements
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres
-from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, tally, user_spec
+from mixpanel_wh_tests.warehouses.asking import Mirroring, append_spec, ops, tally, user_spec
 from mixpanel_wh_tests.warehouses.bigquery_ground import BigQueryGround
 from mixpanel_wh_tests.warehouses.contract import WarehouseContract
 from mixpanel_wh_tests.warehouses.databricks_ground import DatabricksGround
@@ -134,7 +137,8 @@ def test_a_row_that_changes_while_rows_are_brought_is_found_by_the_next_run(
         sync.run()
         reader.change("people", "name", "Anna", "text", "id = 'a'")
         session = warehouse.snapshots.tables.staging.session  # type: ignore[attr-defined]
-        streamed, seen = session.stream, []
+        streamed = session.stream
+        seen: list[str] = []
 
         def meanwhile(sql: str, *rest: Any, **more: Any) -> Iterator[pa.RecordBatch]:
             yield from streamed(sql, *rest, **more)
@@ -149,6 +153,26 @@ def test_a_row_that_changes_while_rows_are_brought_is_found_by_the_next_run(
         assert seen
         assert ops(sync.run()) == {"a": "update", "b": "update"}
         assert sync.run() == []
+
+
+@pytest.mark.parametrize("offset", ["", "+00", " +0000"])
+def test_the_ledger_takes_a_moment_as_each_warehouse_writes_it(reader: PostgresGround, offset: str) -> None:
+    zoned = "timestamp with time zone"
+    table = reader.make("visits", {"id": "text", "at": zoned, "written": zoned}, [])
+    spec = append_spec(table, row_key=("id",), lookback=timedelta(minutes=1))
+    reader.run(f"GRANT SELECT ON {reader.source('visits')} TO {reader.schema}")
+    noon = datetime(2024, 3, 1, 12, tzinfo=UTC)
+    sent = pa.record_batch(
+        {batches.KEY: ["old", "near"], batches.INSERT_TIME: [noon - timedelta(minutes=2), noon - timedelta(minutes=1)]}
+    )
+    with closing(reader.open()) as warehouse:
+        warehouse.state.acquire(Lease(spec.name, "test", datetime.now(UTC) + timedelta(minutes=1)))
+        warehouse.ledger.start(spec)
+        warehouse.ledger.remember(spec, sent)
+        warehouse.ledger.settle(spec, Window(None, f"2024-03-01 12:00:00.000000000{offset}", 2))
+        staging = warehouse.ledger.staging  # type: ignore[attr-defined]
+        kept = staging.session.rows(f"SELECT {batches.KEY}, pending FROM {staging.table('ledger', spec.name)}")
+        assert kept == [("near", False)]
 
 
 def test_state_is_shown_while_nobody_runs_and_where_no_run_ever_was(reader: PostgresGround, tmp_path: Path) -> None:

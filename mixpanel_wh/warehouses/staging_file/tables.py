@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine import batches
@@ -22,6 +23,7 @@ KEPT_TYPES = {
     Kind.INTEGER: "HUGEINT", Kind.DECIMAL: "DECIMAL(38,9)", Kind.FLOAT: "DOUBLE", Kind.DATE: "DATE",
     Kind.TIMESTAMP: "TIMESTAMP", Kind.TIMESTAMP_NS: "TIMESTAMP_NS", Kind.TIMESTAMP_TZ: "TIMESTAMP WITH TIME ZONE",
 }  # fmt: skip
+SPACED_OFFSET = re.compile(r"(?<=\d) (?=[+-]\d\d(:?\d\d)?$)")
 
 
 @dataclass
@@ -39,6 +41,14 @@ class FileLedger(SqlLedger):
         """The insert time, in the type that the file keeps it in."""
         column = super()._insert_time(spec)
         return Column(column.name, KEPT_TYPES.get(self.tables.dialect.kind(column), "VARCHAR"))
+
+    def settle(self, spec: SyncSpec, window: Window) -> None:
+        """Make the pending part committed and drop what is older than `window.upto - lookback`. The file takes no space
+        before the offset of a moment, which Snowflake writes."""
+        upto = window.upto
+        if upto is not None and self._insert_time(spec).type == KEPT_TYPES[Kind.TIMESTAMP_TZ]:
+            upto = SPACED_OFFSET.sub("", upto)
+        super().settle(spec, replace(window, upto=upto))
 
     def unsent(self, spec: SyncSpec, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The rows after the cursor, and those before it that the ledger does not know."""
