@@ -175,6 +175,17 @@ def test_the_ledger_takes_a_moment_as_each_warehouse_writes_it(reader: PostgresG
         assert kept == [("near", False)]
 
 
+def test_rows_that_are_brought_are_not_kept_in_memory_until_the_run_is_staged(reader: PostgresGround) -> None:
+    with closing(reader.open()) as warehouse, warehouse.transaction():
+        file = warehouse.snapshots.file  # type: ignore[attr-defined]
+        file.session.execute("CREATE TEMP TABLE brought (key BIGINT)")
+        before = pa.total_allocated_bytes()
+        for _ in range(20):
+            file.write("INSERT INTO brought SELECT key FROM _mp_brought", pa.record_batch({"key": pa.array(range(50_000))}))
+        assert pa.total_allocated_bytes() - before < 5 * 50_000 * 8
+        assert file.session.rows("SELECT count(*) FROM brought") == [(1_000_000,)]
+
+
 def test_state_is_shown_while_nobody_runs_and_where_no_run_ever_was(reader: PostgresGround, tmp_path: Path) -> None:
     settings = reader.server.settings(schemas=[reader.schema], **reader.settings)
     with closing(observe_warehouse("postgres", settings)) as warehouse:

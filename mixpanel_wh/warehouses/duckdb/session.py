@@ -49,7 +49,7 @@ class DuckDBSession:
             try:
                 self._run(self.connection, sql, parameters)
             except duckdb.Error as error:
-                raise _explained(error) from error
+                raise explained(error) from error
 
     def rows(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """Run a query with a small answer."""
@@ -57,7 +57,7 @@ class DuckDBSession:
             try:
                 return self._run(self.connection, sql, parameters).fetchall()
             except duckdb.Error as error:
-                raise _explained(error) from error
+                raise explained(error) from error
 
     def stream(self, sql: str, parameters: Parameters | None = None, plain: bool = True) -> Iterator[pa.RecordBatch]:
         """Run a query on a cursor of its own and stream its answer."""
@@ -71,7 +71,7 @@ class DuckDBSession:
             with self.lean(LEAN_MIB + LEAN_MIB_A_COLUMN * len(query.columns)) if plain else nullcontext():
                 yield from query.to_arrow_reader(rows)
         except (duckdb.Error, OSError) as error:  # Arrow's reader passes an error in the middle on as an OSError
-            raise _explained(error) from error
+            raise explained(error) from error
         finally:
             cursor.close()
 
@@ -173,7 +173,7 @@ def open_session(path: Path, read_only: bool, lock_timeout: float) -> DuckDBSess
     return session
 
 
-def _explained(error: duckdb.Error | OSError) -> Exception:
+def explained(error: duckdb.Error | OSError) -> Exception:
     """A driver's error as one of ours, in one sentence."""
     first = str(error).strip().splitlines()[0]
     text = str(error)

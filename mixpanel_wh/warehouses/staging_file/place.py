@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import duckdb
+
 from mixpanel_wh.engine.errors import StagingError
 from mixpanel_wh.warehouses.duckdb.dialect import DuckDBDialect
-from mixpanel_wh.warehouses.duckdb.session import DuckDBSession, catalogue_of, open_session
+from mixpanel_wh.warehouses.duckdb.session import DuckDBSession, catalogue_of, explained, open_session
 from mixpanel_wh.warehouses.staging import Staging
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY = "1GiB"  # what is brought and compared goes to the disk beyond this
-BROUGHT = "_mp_brought"
+BROUGHT = "_mp_brought"  # the name of a variable below
 
 
 class FileDialect(DuckDBDialect):
@@ -32,23 +34,25 @@ class FileStaging(Staging):
 
     session: DuckDBSession
 
+    # DuckDB finds the rows as the variable of that name. A view that is registered on them would live until the
+    # transaction around ends, and all rows with it.
     def write(self, statement: str, rows: pa.RecordBatch | pa.Table) -> None:
         """Run a statement that reads these rows under the name `_mp_brought`."""
+        _mp_brought = rows
         with self.session.lock:
-            self.session.connection.register(BROUGHT, rows)
             try:
-                self.session.execute(statement)
-            finally:
-                self.session.connection.unregister(BROUGHT)
+                self.session.connection.execute(statement)
+            except duckdb.Error as error:
+                raise explained(error) from error
 
     def asked(self, query: str, rows: pa.Table) -> pa.Table:
         """The answer to a query that reads these rows under the same name."""
+        _mp_brought = rows
         with self.session.lock:
-            self.session.connection.register(BROUGHT, rows)
             try:
-                found: pa.Table = self.session.connection.sql(query).to_arrow_table()
-            finally:
-                self.session.connection.unregister(BROUGHT)
+                found: pa.Table = self.session.connection.execute(query).to_arrow_table()
+            except duckdb.Error as error:
+                raise explained(error) from error
         return found
 
 
