@@ -1,8 +1,8 @@
 """The server of the BigQuery stand-in: `local-bigquery`, run by a Python of its own, with what it lacks added.
 
 It runs in another environment than the tests: what it imports is not installed beside them. Added are the time zone of
-`TIMESTAMP(value, zone)` where that is a parameter, JSON that an UPDATE assigns, and the columns `last_modified_time` and `total_logical_bytes` of
-INFORMATION_SCHEMA.PARTITIONS. The time of a table or a partition moves on when what it holds has changed since it was
+`TIMESTAMP(value, zone)` where that is a parameter, JSON that an UPDATE assigns, the text of a float whose type only the
+value tells, and the columns `last_modified_time` and `total_logical_bytes` of INFORMATION_SCHEMA.PARTITIONS. The time of a table or a partition moves on when what it holds has changed since it was
 last asked for. The times are of 2024, so that none of them is too fresh to be trusted.
 """
 
@@ -39,7 +39,7 @@ from local_bigquery.cli import main  # noqa: E402
 from local_bigquery.engine import database  # noqa: E402
 from local_bigquery.engine.database import quote  # noqa: E402
 from local_bigquery.sql import translate  # noqa: E402
-from local_bigquery.sql.rules import information_schema, json  # noqa: E402
+from local_bigquery.sql.rules import information_schema, json, strings, typing  # noqa: E402
 from sqlglot import exp  # noqa: E402
 
 moves = itertools.count(1)
@@ -59,6 +59,18 @@ def zoned(tree: exp.Expression, context: Any) -> exp.Expression:
 def compared(node: exp.Expression, context: Any) -> exp.Expression:
     """Refuses comparisons of JSON, as BigQuery does, but not what an UPDATE assigns."""
     return node if isinstance(node.parent, exp.Update) else json.equality(node, context)
+
+
+def as_text(node: exp.Expression, context: Any) -> exp.Expression:
+    """A whole FLOAT64 as text has no ".0". Where nobody knows the type, as of columns that a star stands for, the value
+    decides."""
+    unknown = (None, exp.DataType.Type.UNKNOWN)
+    if not (isinstance(node, exp.Cast) and node.to.this in typing.TEXT and typing.kind(node.this) in unknown):
+        plain: exp.Expression = strings.float_to_string(node, context)
+        return plain
+    whole = exp.Anonymous(this="regexp_replace", expressions=[node, exp.Literal.string(r"\.0$"), exp.Literal.string("")])
+    is_float = exp.func("typeof", node.this.copy()).isin("DOUBLE", "FLOAT")
+    return exp.Case(ifs=[exp.If(this=is_float, true=whole)], default=node.copy())
 
 
 def partition_of(table: Any) -> str:
@@ -152,6 +164,7 @@ get, tables.get = tables.get, described
 information_schema.VIEWS["PARTITIONS"] = partitions
 translate.STATEMENT_RULES.insert(0, zoned)
 translate.NODE_RULES[translate.NODE_RULES.index(json.equality)] = compared
+translate.NODE_RULES[translate.NODE_RULES.index(strings.float_to_string)] = as_text
 
 if __name__ == "__main__":
     main()
