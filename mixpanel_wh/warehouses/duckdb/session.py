@@ -49,7 +49,7 @@ class DuckDBSession:
             try:
                 self._run(self.connection, sql, parameters)
             except duckdb.Error as error:
-                raise explained(error) from error
+                raise _explained(error) from error
 
     def rows(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
         """Run a query with a small answer."""
@@ -57,7 +57,7 @@ class DuckDBSession:
             try:
                 return self._run(self.connection, sql, parameters).fetchall()
             except duckdb.Error as error:
-                raise explained(error) from error
+                raise _explained(error) from error
 
     def stream(self, sql: str, parameters: Parameters | None = None, plain: bool = True) -> Iterator[pa.RecordBatch]:
         """Run a query on a cursor of its own and stream its answer."""
@@ -71,7 +71,7 @@ class DuckDBSession:
             with self.lean(LEAN_MIB + LEAN_MIB_A_COLUMN * len(query.columns)) if plain else nullcontext():
                 yield from query.to_arrow_reader(rows)
         except (duckdb.Error, OSError) as error:  # Arrow's reader passes an error in the middle on as an OSError
-            raise explained(error) from error
+            raise _explained(error) from error
         finally:
             cursor.close()
 
@@ -112,6 +112,19 @@ class DuckDBSession:
             self.connection.register("_mp_added", added)
             self.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _mp_added")
             self.connection.unregister("_mp_added")
+
+    def over(self, _mp_brought: pa.RecordBatch | pa.Table, sql: str) -> pa.Table | None:
+        """The small answer to a statement that reads these rows under the name `_mp_brought`, None where it has none.
+
+        DuckDB finds the rows as the variable. A view that is registered on them would live until the transaction around
+        ends, and all rows with it.
+        """
+        with self.lock:
+            try:
+                answer = self.connection.sql(sql)
+                return None if answer is None else answer.to_arrow_table()
+            except duckdb.Error as error:
+                raise _explained(error) from error
 
     def finally_drop(self, table: str) -> None:
         """Drop a table as a part of the transaction around."""
@@ -173,7 +186,7 @@ def open_session(path: Path, read_only: bool, lock_timeout: float) -> DuckDBSess
     return session
 
 
-def explained(error: duckdb.Error | OSError) -> Exception:
+def _explained(error: duckdb.Error | OSError) -> Exception:
     """A driver's error as one of ours, in one sentence."""
     first = str(error).strip().splitlines()[0]
     text = str(error)

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import duckdb
-
 from mixpanel_wh.engine.errors import StagingError
 from mixpanel_wh.warehouses.duckdb.dialect import DuckDBDialect
-from mixpanel_wh.warehouses.duckdb.session import DuckDBSession, catalogue_of, explained, open_session
+from mixpanel_wh.warehouses.duckdb.session import DuckDBSession, catalogue_of, open_session
 from mixpanel_wh.warehouses.staging import Staging
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY = "1GiB"  # what is brought and compared goes to the disk beyond this
-BROUGHT = "_mp_brought"  # the name of a variable below
+BROUGHT = "_mp_brought"  # as `DuckDBSession.over` names rows
 
 
 class FileDialect(DuckDBDialect):
@@ -34,25 +32,14 @@ class FileStaging(Staging):
 
     session: DuckDBSession
 
-    # DuckDB finds the rows as the variable of that name. A view that is registered on them would live until the
-    # transaction around ends, and all rows with it.
     def write(self, statement: str, rows: pa.RecordBatch | pa.Table) -> None:
         """Run a statement that reads these rows under the name `_mp_brought`."""
-        _mp_brought = rows
-        with self.session.lock:
-            try:
-                self.session.connection.execute(statement)
-            except duckdb.Error as error:
-                raise explained(error) from error
+        self.session.over(rows, statement)
 
     def asked(self, query: str, rows: pa.Table) -> pa.Table:
         """The answer to a query that reads these rows under the same name."""
-        _mp_brought = rows
-        with self.session.lock:
-            try:
-                found: pa.Table = self.session.connection.execute(query).to_arrow_table()
-            except duckdb.Error as error:
-                raise explained(error) from error
+        found = self.session.over(rows, query)
+        assert found is not None
         return found
 
 

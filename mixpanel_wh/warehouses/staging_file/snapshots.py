@@ -6,7 +6,8 @@ hash and all that is sent. From there on the shared SQL finds the changes, in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -103,12 +104,25 @@ class FileSnapshots(HashSnapshots):
     def bring(self, table: str, columns: dict[str, str], query: str, parameters: dict[str, str]) -> None:
         """Write the answer of a query on the source into a table of the file that is made for it, its columns under
         these names and types, in order."""
+        with self._streamed(query, parameters) as stream:
+            first = list(islice(stream, 1))  # a query that is refused leaves no table
+            self._take(table, columns, chain(first, stream))
+
+    @contextmanager
+    def _streamed(self, query: str, parameters: dict[str, str]) -> Iterator[Iterator[pa.RecordBatch]]:
+        """The answer of a query on the source, which is given back in any case."""
         stream = self.tables.staging.session.stream(query, parameters, plain=False)
-        first = list(islice(stream, 1))  # a query that is refused leaves no table
+        try:
+            yield stream
+        finally:
+            if isinstance(stream, Generator):
+                stream.close()
+
+    def _take(self, table: str, columns: dict[str, str], stream: Iterator[pa.RecordBatch]) -> None:
         self._execute(f"DROP TABLE IF EXISTS {table}")
         self._execute(f"CREATE TABLE {table} ({', '.join(f'{name} {type}' for name, type in columns.items())})")
         listed = ", ".join(_cast(name, type) for name, type in columns.items())
-        for rows in chain(first, stream):
+        for rows in stream:
             self.file.write(f"INSERT INTO {table} SELECT {listed} FROM {BROUGHT}", _named(rows, list(columns)))
 
     def _settle_table(self, table: str, ordered: bool = False) -> None:
@@ -135,13 +149,14 @@ class FileSnapshots(HashSnapshots):
         self.brought, table, there = of, self._rows_of(local.spec), False
         query = self._present(local.origin, scan).rows(self._named_buckets(local.spec, where), payload=True)
         self._execute(f"DROP TABLE IF EXISTS {table}")
-        for rows in self.tables.staging.session.stream(query, dict(local.origin.parameters), plain=False):
-            named = _named(rows, local.names)
-            taken = f"SELECT {_listed(local, named)} FROM {BROUGHT}"
-            if not there:
-                self.file.write(f"CREATE TABLE {table} AS {taken} LIMIT 0", named)
-                there = True
-            self.file.write(f"INSERT INTO {table} {taken} WHERE {where}", named)
+        with self._streamed(query, dict(local.origin.parameters)) as stream:
+            for rows in stream:
+                named = _named(rows, local.names)
+                taken = f"SELECT {_listed(local, named)} FROM {BROUGHT}"
+                if not there:
+                    self.file.write(f"CREATE TABLE {table} AS {taken} LIMIT 0", named)
+                    there = True
+                self.file.write(f"INSERT INTO {table} {taken} WHERE {where}", named)
         if not there:
             columns = (f"{self.dialect.quote(name)} {CONTROL.get(name, 'VARCHAR')}" for name in local.names)
             self._execute(f"CREATE TABLE {table} ({', '.join(columns)})")

@@ -46,8 +46,10 @@ class ReadOnlyWarehouse:
 
     def close(self) -> None:
         """Give the connections and the file back."""
-        self.file.session.connection.close()
-        self.source.close()
+        try:
+            self.file.session.connection.close()
+        finally:
+            self.source.close()
 
 
 def kept_in_file(
