@@ -27,10 +27,8 @@ class Present:
 
     @property
     def bucket(self) -> str:
-        """The number of a row's bucket."""
-        projection = self.projection
-        columns = projection.raw_columns if projection.key is None else projection.key_columns
-        return self.scan.bucket(self._dialect.bucket(columns, self.scan.buckets))
+        """The number of a row's bucket; reads the parameters of the projection."""
+        return self.scan.bucket(self._dialect.bucket(self.projection.bucket_columns, self.scan.buckets))
 
     def fingerprints(self) -> str:
         """A row for each bucket: its number, its rows (n) and its fingerprint (x)."""

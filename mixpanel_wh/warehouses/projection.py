@@ -132,15 +132,28 @@ class Projection:
 
     @property
     def key_columns(self) -> list[str]:
-        """The columns that decide a row's bucket, as fast hashes take them."""
-        return [self.dialect.hashable(self.column(name)) for name in self.spec.key_columns] or self.raw_columns
+        """The columns of the row key, as fast hashes take them."""
+        return [self.dialect.hashable(self.column(name)) for name in self.spec.key_columns]
+
+    @property
+    def bucket_columns(self) -> list[str]:
+        """What decides a row's bucket, as fast hashes take it. Rows without a row key whose content is equal are told
+        apart by counting them, so they must share a bucket: of the moment only the milliseconds count, as there."""
+        spec = self.spec
+        if spec.key_columns or spec.time_column is None or spec.record is not RecordType.EVENT:
+            return self.key_columns or self.raw_columns
+        moment = next(sql for alias, sql in self.identity if alias == batches.TIME)
+        sent = {column.name for column in self.payload}
+        alone = {self.dialect.hashable(self.column(spec.time_column))} if spec.time_column not in sent else set()
+        return [*(column for column in self.raw_columns if column not in alone), moment]
 
     @property
     def signature(self) -> str:
         """Differs whenever the sent content may differ though no source value did; kept with a snapshot."""
         spec, raw = self.spec, set(self.raw_columns)
         types = [column.type for column in self.table.columns if self.dialect.hashable(column) in raw]
-        parts = (CONTENT_VERSION, self.content, self.key, self.raw_columns, spec.event_name, spec.timezone, types)
+        parts = (CONTENT_VERSION, self.content, self.key, self.raw_columns, self.bucket_columns, spec.event_name,
+                 spec.timezone, types)  # fmt: skip
         return repr(parts)
 
     def select_identity(self) -> str:

@@ -168,7 +168,8 @@ class HashSnapshots(KeptSnapshot):
             f"CREATE TABLE {names.fresh} AS SELECT COALESCE(f.{BUCKET}, o.{BUCKET}) AS {BUCKET}, f.n, f.x, "
             f"NOT COALESCE(f.n = o.n AND f.x = o.x, FALSE) AS changed FROM "
             f"({self._fingerprints(projection, scan)}) AS f FULL OUTER JOIN "
-            f"(SELECT * FROM {names.fingerprints} WHERE {scan.holds(BUCKET)}) AS o ON f.{BUCKET} = o.{BUCKET}"
+            f"(SELECT * FROM {names.fingerprints} WHERE {scan.holds(BUCKET)}) AS o ON f.{BUCKET} = o.{BUCKET}",
+            dict(projection.parameters),
         )
         self._settle_table(names.fresh)
 

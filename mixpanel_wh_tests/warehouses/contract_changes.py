@@ -140,6 +140,21 @@ class ChangesContract(Asked):
         assert tally(sync.run()) == {"delete": 4}
         assert sync.run() == []
 
+    def test_equal_events_of_one_millisecond_stay_two_though_the_table_tells_them_apart(
+        self, ground: Ground, warehouse: Warehouse
+    ) -> None:
+        rows: list[tuple[object, ...]] = [
+            (1, f"2024-03-01 12:{n:02}:00.00000{micro}", "ann", "home") for n in range(60) for micro in (1, 2)
+        ]
+        sync = Mirroring(warehouse, event_spec(self.visits(ground, rows), row_key=(), user_id="who"))
+        assert tally(sync.run()) == {"insert": 120}
+        for n in range(3):
+            late: tuple[object, ...] = (2, f"2024-04-0{n + 1} 12:00:00", "bob", "exit")
+            ground.add("visits", self.visits_columns(ground), [late])
+            assert tally(sync.run()) == {"insert": 1}
+        ground.remove("visits", f"{ground.quote('id')} = 1")
+        assert tally(sync.run()) == {"delete": 120}
+
     def test_without_a_row_key_a_changed_row_is_a_delete_and_an_insert(
         self, ground: Ground, warehouse: Warehouse
     ) -> None:

@@ -89,23 +89,24 @@ class FeedSnapshots(HashSnapshots):
     ) -> tuple[bool, str]:
         table = projection.spec.table
         if known.version == now.number:
-            self._mark(names, f"SELECT CAST(0 AS INT) AS {BUCKET} WHERE FALSE")
+            self._mark(names, f"SELECT CAST(0 AS INT) AS {BUCKET} WHERE FALSE", {})
             return True, f"{table} is still at version {now.number}: no row was read"
         source = self.tables.dialect.literal(self.tables.catalogue.source(table))
         feed = f"table_changes({source}, {known.version + 1}, {now.number})"
         try:
-            self._mark(names, f"SELECT DISTINCT {self._present(projection, scan).bucket} AS {BUCKET} FROM {feed}")
+            touched = f"SELECT DISTINCT {self._present(projection, scan).bucket} AS {BUCKET} FROM {feed}"
+            self._mark(names, touched, projection.parameters)
         except SourceError as error:
             why = WHY.get(error_class(error.__cause__) if error.__cause__ else "", str(error))
             return False, f"the changes of {table} could not be read, {why}: every row was compared"
         return True, f"versions {known.version + 1} to {now.number} of {table} were read from its change data feed"
 
-    def _mark(self, names: Names, buckets: str) -> None:
+    def _mark(self, names: Names, buckets: str, parameters: dict[str, str]) -> None:
         """The table of fresh fingerprints, with the buckets of a query as ones that differ."""
         self._execute(
             f"CREATE TABLE {names.fresh} AS SELECT {BUCKET}, {UNKNOWN} AS n, CAST(0 AS BIGINT) AS x, TRUE AS changed "
-            f"FROM ({buckets}) AS touched"
-        )
+            f"FROM ({buckets}) AS touched", dict(parameters),
+        )  # fmt: skip
 
     def _catches_up(self, pending: Pending) -> bool:
         """Whether everything up to the staged version was delivered; else the next run asks the feed from before."""

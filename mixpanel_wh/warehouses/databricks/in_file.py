@@ -24,9 +24,9 @@ class DatabricksFileSnapshots(FeedSnapshots, FileSnapshots):
         versions.ensure()
         return versions
 
-    def _mark(self, names: Names, buckets: str) -> None:
+    def _mark(self, names: Names, buckets: str, parameters: dict[str, str]) -> None:
         """The table of fresh fingerprints, with the buckets of a query on the source as ones that differ."""
-        self.bring(names.fresh, {BUCKET: "BIGINT"}, buckets, {})
+        self.bring(names.fresh, {BUCKET: "BIGINT"}, buckets, parameters)
         for column in (f"n BIGINT DEFAULT {UNKNOWN}", "x VARCHAR", "changed BOOLEAN DEFAULT TRUE"):
             self._execute(f"ALTER TABLE {names.fresh} ADD COLUMN {column}")
 

@@ -67,7 +67,7 @@ class SnowflakeSnapshots(HashSnapshots):
             super()._fingerprint(projection, names, scan)
             return
         covered, spec = self._covered(projection.spec), projection.spec
-        self.streams.moved(spec, self.watch.stream, self._present(projection, scan).bucket)
+        self.streams.moved(spec, self.watch.stream, self._present(projection, scan).bucket, projection.parameters)
         told = self.streams.buckets(spec)
         if covered:
             fast = f"CAST(NULL AS {self.tables.dialect.fast_type})"

@@ -8,6 +8,7 @@ so that a stream without it covers the snapshot from the beginning.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mixpanel_wh.engine.errors import MixpanelWhError
@@ -76,12 +77,12 @@ class Streams:
         found = self.staging.session.shown(listed)
         return next((row for row in found if row["name"] == name), None)
 
-    def moved(self, spec: SyncSpec, stream: str, bucket: str) -> None:
+    def moved(self, spec: SyncSpec, stream: str, bucket: str, parameters: Mapping[str, object]) -> None:
         """Move what the stream tells into the table of buckets; this advances the stream, or neither happens."""
         has_data = self.staging.session.rows(f"SELECT SYSTEM$STREAM_HAS_DATA({literal(stream)})")[0][0]
         if str(has_data).lower() == "true":
             self.staging.session.execute(
-                f"INSERT INTO {self.buckets(spec)} SELECT DISTINCT {bucket} FROM {stream}"
+                f"INSERT INTO {self.buckets(spec)} SELECT DISTINCT {bucket} FROM {stream}", parameters
             )
 
     def covers(self, spec: SyncSpec) -> bool:

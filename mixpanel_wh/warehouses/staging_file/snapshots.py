@@ -97,7 +97,7 @@ class FileSnapshots(HashSnapshots):
         of = (scan.source, scan.buckets, scan.looked_at)
         if self.counted != of:
             columns = {BUCKET: "BIGINT", "n": "BIGINT", "x": "VARCHAR"}
-            self.bring(table, columns, super()._fingerprints(projection, scan), {})
+            self.bring(table, columns, super()._fingerprints(projection, scan), dict(projection.parameters))
             self.counted = of
         return f"SELECT * FROM {table}"
 
