@@ -108,7 +108,7 @@ def _rows(one: Plan) -> str:
 
 def _cost(one: Plan) -> str:
     """What the rows become on the wire."""
-    billed = f", {number(one.billable_events, 'billable event')}" if one.record == "event" else ""
+    billed = f", {number(one.billable_events, 'billable event')}" if one.billable_events else ""
     rate = "" if one.seconds is None else f", {_lasting(one.seconds)} at the rate limit"
     return f"{_about(one)}{number(one.requests, 'request')}, {size(one.bytes_raw)} before compression{rate}{billed}"
 

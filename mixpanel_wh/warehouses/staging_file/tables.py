@@ -62,8 +62,9 @@ class FileLedger(SqlLedger):
         """Whether a row's key is not in the committed ledger, as an array of booleans; rows without a key are not
         sought."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        asked = pa.table({"key": rows.column(batches.KEY), "place": pa.array(range(rows.num_rows), pa.int64())})
+        asked = pa.table({"key": rows.column(batches.KEY), "place": pc.cumulative_sum(pa.repeat(1, rows.num_rows))})
         known = f"SELECT {batches.KEY} FROM {self._table(spec)} WHERE NOT pending"
         sql = (
             f"SELECT key IS NOT NULL AND NOT COALESCE(key IN ({known}), FALSE) AS unknown FROM {BROUGHT} ORDER BY place"
