@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from mixpanel_wh.engine import batches
-from mixpanel_wh.engine.errors import StagingError
+from mixpanel_wh.engine.errors import StagingError, WarehouseUnavailable
 from mixpanel_wh.engine.ports import Warehouse, Window
 from mixpanel_wh.engine.spec import Properties
 from mixpanel_wh.engine.state import Lease
@@ -197,3 +197,12 @@ def test_a_folder_that_is_not_there_is_told_in_a_sentence(reader: PostgresGround
     missing = {"staging_path": str(tmp_path / "nowhere" / "staging.duckdb")}
     with pytest.raises(StagingError, match=r"there is no folder .*nowhere for staging_path: make it, or correct"):
         open_warehouse("postgres", reader.server.settings(**reader.settings | missing))
+
+
+def test_a_look_beside_a_run_of_the_same_process_is_told_who_has_the_file(
+    reader: PostgresGround, tmp_path: Path
+) -> None:
+    settings = reader.server.settings(schemas=[reader.schema], **reader.settings)
+    told = r"staging.duckdb is locked by a run of this process for more than 0 s: close what has it open, or wait"
+    with closing(reader.open()), pytest.raises(WarehouseUnavailable, match=told):
+        observe_warehouse("postgres", settings, {"lock_timeout": 0})

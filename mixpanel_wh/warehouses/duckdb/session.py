@@ -22,6 +22,11 @@ ROWS_PER_RECORD_BATCH = 32_768
 SMALLEST_RECORD_BATCH = 64
 RECORD_BATCH_BYTES = 16 * 1024 * 1024
 SAMPLE_ROWS = 256
+# Who has a file open, by what DuckDB says.
+HOLDERS = {
+    "could not set lock": "another process",
+    "different configuration than existing": "a run of this process",
+}
 # What plain reading may keep cached, since its blocks are not read twice; each column needs some of its own.
 LEAN_MIB, LEAN_MIB_A_COLUMN = 32, 2
 
@@ -165,11 +170,12 @@ def _open(path: Path, read_only: bool, lock_timeout: float) -> duckdb.DuckDBPyCo
         try:
             return duckdb.connect(str(path), read_only=read_only)
         except duckdb.Error as error:
-            if "could not set lock" not in str(error).lower():
+            holder = next((who for sign, who in HOLDERS.items() if sign in str(error).lower()), None)
+            if holder is None:
                 raise WarehouseUnavailable(f"cannot open {path}: {str(error).splitlines()[0]}") from error
             if time.monotonic() > deadline:
                 raise WarehouseUnavailable(
-                    f"{path} is locked by another process for more than {lock_timeout:g} s: close what has it open, "
+                    f"{path} is locked by {holder} for more than {lock_timeout:g} s: close what has it open, "
                     "or wait and run again (DuckDB lets one process write a file at a time)"
                 ) from error
         time.sleep(0.1)
