@@ -125,13 +125,9 @@ class FileSnapshots(HashSnapshots):
         for rows in stream:
             self.file.write(f"INSERT INTO {table} SELECT {listed} FROM {BROUGHT}", _named(rows, list(columns)))
 
-    def _settle_table(self, table: str, ordered: bool = False) -> None:
-        """Nothing is to be done to a table of the file."""
-
     def _write_changes(self, projection: Projection, names: Names, scan: Scan, where: str, part: Part | None) -> None:
         """Inserts and updates with their payload, then deletes, into the change table."""
-        local = BroughtProjection(projection.spec, projection.table, self.dialect, projection)
-        super()._write_changes(local, names, scan, where, part)
+        super()._write_changes(_brought(projection, self), names, scan, where, part)
         for table in (self._rows_of(projection.spec), self.file.table("brought_fingerprints", projection.spec.name)):
             self._execute(f"DROP TABLE IF EXISTS {table}")
 
