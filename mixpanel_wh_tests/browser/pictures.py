@@ -75,8 +75,7 @@ def run(person: Person) -> None:
     person.opens("/assets/mixpanel/planes?view=overview")
     person.reads("mixpanel/rows_read")
     person.clicks("Materialize")
-    person.reads("Launched run")
-    person.clicks("View")
+    person.follows("View", "/runs/")  # in the word about the launch, which goes after four seconds
     person.reads("Success", "RUN_SUCCESS")
     person.driver.refresh()  # the word about the launch goes
     person.reads("RUN_SUCCESS")

@@ -13,8 +13,7 @@ def materialize(person: Person, sync: str) -> None:
     person.opens(f"/assets/mixpanel/{sync}?view=overview")
     person.reads("Latest materialization")
     person.clicks("Materialize")
-    person.reads("Launched run")
-    person.clicks("View")
+    person.follows("View", "/runs/")  # in the word about the launch, which goes after four seconds
     person.reads("Success")
 
 
