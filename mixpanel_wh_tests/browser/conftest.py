@@ -9,10 +9,11 @@ from selenium import webdriver
 
 from mixpanel_wh.demo.box import running_sandbox
 from mixpanel_wh.demo.folder import environment, fresh_folder
-from mixpanel_wh.demo.screens import dagster_ui, free_port
+from mixpanel_wh.demo.screens import dagster_ui
 from mixpanel_wh_tests.browser.chromium import NoBrowser, chromium
 from mixpanel_wh_tests.browser.person import Person
 from mixpanel_wh_tests.defs.conftest import AIRPORTS, FLIGHTS, PLANES, PROJECT
+from mixpanel_wh_tests.stand_ins.ports import free_port
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,7 @@ def dagster(driver: webdriver.Chrome, warehouse: Path, sandbox: str) -> Iterator
     with (
         fresh_folder(warehouse.parent / "home") as folder,
         environment(folder.environment(sandbox) | {"MIXPANEL_WH_PROJECT": str(project)}),
-        dagster_ui(folder, free_port(0)) as url,
+        dagster_ui(folder, free_port()) as url,
     ):
         yield url
 

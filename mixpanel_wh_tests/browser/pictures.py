@@ -21,10 +21,11 @@ from mixpanel_wh.demo.database import opened
 from mixpanel_wh.demo.edits import edit
 from mixpanel_wh.demo.folder import PROJECT, environment, fresh_folder
 from mixpanel_wh.demo.runs import run_all
-from mixpanel_wh.demo.screens import dagster_ui, free_port
+from mixpanel_wh.demo.screens import dagster_ui
 from mixpanel_wh.demo.tables import load
 from mixpanel_wh_tests.browser.chromium import NoBrowser, chromium
 from mixpanel_wh_tests.browser.person import Person
+from mixpanel_wh_tests.stand_ins.ports import free_port
 
 COLORS = 256
 SPOIL = "UPDATE planes SET tailnum = NULL WHERE tailnum = (SELECT min(tailnum) FROM planes)"
@@ -123,7 +124,7 @@ def take_all(target: Path, wanted: Collection[str] = ()) -> None:
         run_all(2)
         with opened(folder.warehouse) as connection:
             connection.execute(SPOIL)
-        person = Person(driver, stack.enter_context(dagster_ui(folder, free_port(0))))
+        person = Person(driver, stack.enter_context(dagster_ui(folder, free_port())))
         for name, look in IN_DAGSTER.items():
             if not wanted or name in wanted:
                 look(person)

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from mixpanel_wh_tests.stand_ins.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 SERVER = Path(__file__).with_name("bigquery_server.py")
 # Its extensions of DuckDB come as wheels for 1.5.5 only, so that DuckDB comes last, in place of the one it asks for.
@@ -30,7 +31,7 @@ WHEELS = (
      *(f"duckdb-extension-{name}==1.5.5" for name in ("ducklake", "spatial", "avro"))),
 )  # fmt: skip
 PROJECT = "shop-project"
-WAIT_SECONDS = 90.0
+WAIT_SECONDS = 240.0
 FITS = "import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 13))"
 
 
@@ -102,20 +103,13 @@ def environment() -> Path:
     return command
 
 
-def _free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port: int = asked.getsockname()[1]
-    return port
-
-
 @contextmanager
 def running_bigquery() -> Iterator[RunningBigQuery]:
     """A server without datasets; it stops, and its folder goes, at the end."""
     memory = Path("/dev/shm")  # it writes a file for every answer
     command, parent = environment(), str(memory) if os.access(memory, os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="bq", dir=parent))
-    api, storage = _free_port(), _free_port()
+    api, storage = free_port(), free_port()
     given = [str(command), str(SERVER), "--host", "127.0.0.1", "--port", str(api), "--grpc-port", str(storage),
              "--project", PROJECT, "--data-dir", str(folder / "held"), "serve"]  # fmt: skip
     running = RunningBigQuery(f"http://127.0.0.1:{api}", f"127.0.0.1:{storage}")

@@ -7,7 +7,6 @@ import json
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,13 +22,15 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from mixpanel_wh_tests.stand_ins.ports import free_port
+
 SETTINGS = {
     "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "64MB",
     "max_connections": "60", "autovacuum": "off", "log_statement": "all", "logging_collector": "on",
     "log_destination": "jsonlog", "log_filename": "postgres.log", "log_rotation_size": "0", "log_min_messages": "error",
     "log_min_error_statement": "panic", "wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "2GB",
 }  # fmt: skip
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -90,18 +91,11 @@ def _as_owner() -> dict[str, Any]:
     return {"user": someone.pw_uid, "group": someone.pw_gid, "extra_groups": []} if someone else {}
 
 
-def _free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port: int = asked.getsockname()[1]
-    return port
-
-
 @contextmanager
 def running_postgres() -> Iterator[RunningPostgres]:
     """A server with an empty database `postgres`; it stops, and its folder goes, at the end."""
     bin, parent = programs(), Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a socket's path must be short
-    folder, port = parent / "db", _free_port()
+    folder, port = parent / "db", free_port()
     try:
         someone = owner()
         if someone:

@@ -27,7 +27,7 @@ ACCOUNT = "fakesnow"
 DATABASE = "SHOP"
 PASSWORD = "s3cret-Pass"
 INLINE_ROWS, CHUNK_ROWS = 2_000, 20_000
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 120.0
 Json = dict[str, Any]
 
 
@@ -122,14 +122,13 @@ def running_snowflake() -> Iterator[RunningSnowflake]:
     fakesnow.logger.setLevel("ERROR")
     from mixpanel_wh_tests.stand_ins.snowflake_sql import Engine
 
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port = asked.getsockname()[1]
+    taken = socket.create_server(("127.0.0.1", 0))  # the server closes it
+    port = taken.getsockname()[1]
     fakesnow.shared_fs = Engine()
     running = RunningSnowflake(port, Account(), fakesnow.shared_fs)
     running.connect().close()
-    serving = uvicorn.Server(uvicorn.Config(_application(fakesnow, running), port=port, log_level="error"))
-    thread = threading.Thread(target=serving.run, name="snowflake", daemon=True)
+    serving = uvicorn.Server(uvicorn.Config(_application(fakesnow, running), log_level="error"))
+    thread = threading.Thread(target=serving.run, args=([taken],), name="snowflake", daemon=True)
     thread.start()
     until = time.monotonic() + WAIT_SECONDS
     while not serving.started:
