@@ -27,16 +27,14 @@ def clicked(driver: webdriver.Chrome, dagster: str) -> str:
 
 def test_every_sync_of_a_group_is_listed_with_what_it_does(person: Person) -> None:
     person.opens("/locations/mixpanel_wh/asset-groups/mixpanel/list")
-    shown = person.reads("airports", "arrivals", "flights", "opening")
-    assert "Flights, once." in shown
+    shown = person.reads("airports", "arrivals", "flights", "opening", "Flights, once.")
     assert "planes" not in shown  # of another group
 
 
 def test_the_graph_shows_tables_before_syncs_with_their_kinds(person: Person) -> None:
     person.opens("/locations/mixpanel_wh/asset-groups/fleet/lineage")
-    shown = person.reads("planes", "Latest event", "DuckDB")
+    shown = person.reads("planes", "Latest event", "DuckDB", "mixpanel")
     assert shown.count("planes") >= 2
-    assert "mixpanel" in shown
 
 
 def test_a_run_started_by_a_click_succeeds_and_says_what_it_did(clicked: str) -> None:
@@ -45,14 +43,18 @@ def test_a_run_started_by_a_click_succeeds_and_says_what_it_did(clicked: str) ->
 
 def test_the_page_of_an_asset_shows_rows_numbers_columns_and_the_statement(person: Person, clicked: str) -> None:
     person.opens("/assets/mixpanel/flights?view=overview")
-    shown = person.reads("mixpanel/rows_read", "Column name")
-    assert "Row count 80" in shown
-    assert "distance BIGINT" in shown
-    assert "main.flights sent to Mixpanel as events, mode mirror." in shown
-    assert "domain: air" in shown
-    for name, value in (("rows_read", "80"), ("accepted", "80"), ("rejected", "0"), ("fidelity", "best_effort")):
+    numbers = {"rows_read": "80", "accepted": "80", "rejected": "0", "fidelity": "best_effort"}
+    shown = person.reads(
+        *(f"mixpanel/{name} " for name in numbers),
+        "Row count 80",
+        "Column name",
+        "distance BIGINT",
+        "main.flights sent to Mixpanel as events, mode mirror.",
+        "domain: air",
+        'FROM "main"."flights" WHERE TRUE',
+    )
+    for name, value in numbers.items():
         assert value in shown.split(f"mixpanel/{name} ")[1][:40]
-    assert 'FROM "main"."flights" WHERE TRUE' in shown
 
 
 def test_the_numbers_of_runs_are_plotted(person: Person, clicked: str) -> None:
@@ -66,9 +68,12 @@ def test_the_numbers_of_runs_are_plotted(person: Person, clicked: str) -> None:
 def test_the_checks_of_a_sync_warn_with_the_rejected_rows(person: Person, clicked: str) -> None:
     materialize(person, "planes")
     person.opens("/assets/mixpanel/planes?view=checks&checkDetail=rejected_rows")
-    shown = person.reads("1 of 7 rows were rejected", "mixpanel/rejected_rows")
-    assert "access Succeeded" in shown
-    assert "No row of the last run was refused by Mixpanel's rules." in shown
+    person.reads(
+        "1 of 7 rows were rejected",
+        "mixpanel/rejected_rows",
+        "access Succeeded",
+        "No row of the last run was refused by Mixpanel's rules.",
+    )
 
 
 def test_a_schedule_runs_and_a_sensor_waits_to_be_switched_on(person: Person) -> None:

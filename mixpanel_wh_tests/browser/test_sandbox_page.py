@@ -37,10 +37,13 @@ def test_an_empty_sandbox_says_what_to_do(reader: Person) -> None:
 
 def test_events_appear_by_themselves_with_their_numbers(reader: Person, sandbox: str) -> None:
     sends(sandbox, *EVENTS)
-    shown = reader.reads("Visible events 3", "Signed up")
-    assert "Rejected records 0 none" in shown
-    assert "POST /import 200 3" in shown
-    assert "2024-01-01 10:00:02 Signed up u2" in shown
+    reader.reads(
+        "Visible events 3",
+        "Signed up",
+        "Rejected records 0 none",
+        "POST /import 200 3",
+        "2024-01-01 10:00:02 Signed up u2",
+    )
 
 
 def test_a_click_opens_all_of_an_event(reader: Person, sandbox: str) -> None:
@@ -53,6 +56,4 @@ def test_a_click_opens_all_of_an_event(reader: Person, sandbox: str) -> None:
 
 def test_a_refused_record_is_shown_with_its_reason(reader: Person, sandbox: str) -> None:
     sends(sandbox, {"event": "Signed up", "properties": {"time": time.time(), "distinct_id": "x" * 300}}, EVENTS[0])
-    shown = reader.reads("Latest rejections")
-    assert "Rejected records 1 reasons below" in shown
-    assert "insert_id" in shown
+    reader.reads("Latest rejections", "Rejected records 1 reasons below", "insert_id")
