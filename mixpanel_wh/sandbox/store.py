@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -147,7 +148,7 @@ def _connected(path: Path | None) -> duckdb.DuckDBPyConnection:
         raise SandboxError(_why_not(path, str(error))) from None
     database.execute("SET wal_autocheckpoint = ?", [_LOG_BYTES])
     if path is None:
-        database.execute("SET temp_directory = ?", [f"{tempfile.gettempdir()}/mixpanel-wh-sandbox"])
+        database.execute("SET temp_directory = ?", [f"{tempfile.gettempdir()}/mixpanel-wh-sandbox-{uuid4().hex}"])
     return database
 
 
