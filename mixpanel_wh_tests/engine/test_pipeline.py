@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from mixpanel_wh.engine import pipeline
 from mixpanel_wh.engine.batches import KEY, Batch, Encoded, Framing
 from mixpanel_wh.engine.errors import DestinationUnavailable, RequestRefused
 from mixpanel_wh.engine.pipeline import GROWTH, Answered, Delivery
@@ -34,14 +35,13 @@ def sending_threads() -> int:
 
 
 def test_answers_come_in_the_order_of_reading_although_later_ones_are_ready_first() -> None:
-    turn, first = threading.Event(), threading.Lock()
-    project = MemoryProject(max_records=5)
+    first, project = threading.Lock(), MemoryProject(max_records=5)
 
     def wait() -> None:
         if first.acquire(blocking=False):
-            assert turn.wait(20)
-        elif project.batches == 5:
-            turn.set()
+            patience = time.monotonic() + 60
+            while project.batches < 5 and time.monotonic() < patience:
+                time.sleep(0.005)
 
     project.waits = wait
     parts = list(Delivery(PlainEncoder(), project).run(stream(8)))
@@ -58,7 +58,7 @@ def test_a_part_counts_its_requests_records_and_bytes() -> None:
 
 def test_no_more_than_the_bound_is_read_ahead_of_what_is_answered() -> None:
     project, gate, read = MemoryProject(), threading.Event(), []
-    project.waits = lambda: (gate.wait(20), None)[1]
+    project.waits = lambda: (gate.wait(60), None)[1]
     one = rows(0, 5).nbytes
 
     def counted() -> Iterator[pa.RecordBatch]:
@@ -165,7 +165,8 @@ def test_whoever_stops_listening_leaves_nothing_under_way_that_could_arrive_late
     assert project.batches == 1
 
 
-def test_whoever_stops_listening_still_lets_quick_answers_come() -> None:
+def test_whoever_stops_listening_still_lets_quick_answers_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "GRACE_SECONDS", 60.0)  # what is quick on an idle machine is not on a busy one
     project, second, under_way = MemoryProject(max_records=5, concurrency=1), threading.Event(), threading.Event()
 
     class Telling(PlainEncoder):
@@ -176,17 +177,17 @@ def test_whoever_stops_listening_still_lets_quick_answers_come() -> None:
 
     def waits() -> None:
         if not project.batches:
-            second.wait(20)
+            second.wait(60)
             return
         under_way.set()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not project.aborted and time.monotonic() < deadline:
             time.sleep(0.005)
 
     project.waits = waits
     running: Any = Delivery(Telling(), project).run(stream(3))
     next(running)
-    assert under_way.wait(20)
+    assert under_way.wait(60)
     running.close()
     assert (project.batches, sending_threads(), project.ended.is_set()) == (2, 0, False)
 

@@ -22,7 +22,7 @@ from mixpanel_wh.mixpanel.retry import RetryPolicy
 
 LINES = Framing()
 ARRAY = Framing(b"[", b"]", 1)
-QUICK = RetryPolicy(attempts=4, least=0.0, first=0.001, longest=0.002, total=20.0, first_contact=5.0)
+QUICK = RetryPolicy(attempts=4, least=0.0, first=0.001, longest=0.002, total=120.0, first_contact=60.0)
 
 
 class PretendClock:

@@ -46,7 +46,7 @@ def server() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def box(server: Sandbox) -> str:
-    requests.post(f"{server.url}/sandbox/reset", timeout=10).raise_for_status()
+    requests.post(f"{server.url}/sandbox/reset", timeout=60).raise_for_status()
     return server.url
 
 
@@ -57,16 +57,16 @@ def project(box: str) -> Iterator[MixpanelProject]:
 
 
 def fault(box: str, kind: str, **more: Any) -> None:
-    requests.post(f"{box}/sandbox/faults", json={"kind": kind, **more}, timeout=10).raise_for_status()
+    requests.post(f"{box}/sandbox/faults", json={"kind": kind, **more}, timeout=60).raise_for_status()
 
 
 def summary(box: str) -> dict[str, Any]:
-    content: dict[str, Any] = requests.get(f"{box}/sandbox/summary", timeout=10).json()
+    content: dict[str, Any] = requests.get(f"{box}/sandbox/summary", timeout=60).json()
     return content
 
 
 def held(box: str, what: str) -> list[dict[str, Any]]:
-    lines = requests.get(f"{box}/sandbox/{what}", timeout=10).text.splitlines()
+    lines = requests.get(f"{box}/sandbox/{what}", timeout=60).text.splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -210,7 +210,7 @@ def test_a_lookup_table_is_replaced_in_one_request(box: str, project: MixpanelPr
     answer = destination.deliver(batch_of(*rows), CSV)
     assert destination.whole
     assert (answer.records, answer.requests) == (3_000, 1)
-    text = requests.get(f"{box}/sandbox/lookup-tables/airports of the world", timeout=10).text
+    text = requests.get(f"{box}/sandbox/lookup-tables/airports of the world", timeout=60).text
     assert len(list(csv.reader(io.StringIO(text)))) == 3_001
 
 

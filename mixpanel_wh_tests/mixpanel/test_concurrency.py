@@ -107,7 +107,7 @@ def test_an_aborted_delivery_stops_waiting_for_a_place_while_others_keep_theirs(
     aborted.stop()
     limit.wake()
     limit.leave(held, pushed_back=False)
-    thread.join(5)
+    thread.join(60)
     assert len(errors) == 1
     limit.enter(other)
     with pytest.raises(DestinationUnavailable, match="next run sends it again"):

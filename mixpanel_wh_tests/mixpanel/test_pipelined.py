@@ -60,10 +60,10 @@ def box() -> Iterator[Sandbox]:
 def troubled(box: Sandbox) -> Iterator[str]:
     """The address of a sandbox in which half of all requests go wrong in some way."""
     lasting = [fault | {"times": None} for fault in TROUBLE]
-    requests.post(f"{box.url}/sandbox/reset", timeout=10).raise_for_status()
-    requests.post(f"{box.url}/sandbox/faults", json=lasting, timeout=10).raise_for_status()
+    requests.post(f"{box.url}/sandbox/reset", timeout=60).raise_for_status()
+    requests.post(f"{box.url}/sandbox/faults", json=lasting, timeout=60).raise_for_status()
     yield box.url
-    requests.post(f"{box.url}/sandbox/reset", timeout=10).raise_for_status()
+    requests.post(f"{box.url}/sandbox/reset", timeout=60).raise_for_status()
 
 
 def stream(lines: list[bytes], size: int = 500) -> Iterator[pa.RecordBatch]:
@@ -84,7 +84,7 @@ def delivered(url: str, record: RecordType, lines: list[bytes], max_bytes: int) 
 
 
 def held(url: str, what: str) -> list[str]:
-    return requests.get(f"{url}/sandbox/{what}", timeout=10).text.splitlines()
+    return requests.get(f"{url}/sandbox/{what}", timeout=60).text.splitlines()
 
 
 def test_every_event_is_there_once_whatever_happens_to_half_of_the_requests(troubled: str) -> None:
@@ -103,9 +103,9 @@ def test_every_profile_is_there_once_whatever_happens_to_half_of_the_requests(tr
 
 
 def test_refused_rows_are_named_among_many_requests_that_are_cut_for_their_size(box: Sandbox) -> None:
-    requests.post(f"{box.url}/sandbox/reset", timeout=10).raise_for_status()
+    requests.post(f"{box.url}/sandbox/reset", timeout=60).raise_for_status()
     small = {"kind": "too_large", "limit_bytes": 70_000}
-    requests.post(f"{box.url}/sandbox/faults", json=small, timeout=10).raise_for_status()
+    requests.post(f"{box.url}/sandbox/faults", json=small, timeout=60).raise_for_status()
     lines = [event(n, **({"time": 5} if n % 700 == 3 else {})) for n in range(4_000)]
     parts = delivered(box.url, RecordType.EVENT, lines, max_bytes=1_000_000)
     keys = [key for part in parts for key in part.rejected.column("row_key").to_pylist()]
@@ -119,9 +119,9 @@ def test_refused_credentials_end_everything_although_others_wait_out_a_long_paus
     def one_refused(request: Request) -> Response:
         if event(1_499)[:-1] in request.body:
             arrived.set()
-            assert busy.wait(10)
+            assert busy.wait(60)
             return Response(401, {"error": "no longer"})
-        assert arrived.wait(10)
+        assert arrived.wait(60)
         busy.set()
         return Response(503, headers={"Retry-After": "300"})
 
