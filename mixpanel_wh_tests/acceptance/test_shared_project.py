@@ -28,7 +28,7 @@ def test_two_syncs_that_run_at_once_keep_to_one_rate_together(tmp_path: Path, ur
             slow = settings(url, events_per_second=A_SECOND)
             with closing(ground.open()) as warehouse, MixpanelProject(slow) as project:
                 project.destination(sync)  # open from here on
-                both_ready.wait(30)
+                both_ready.wait(120)
                 return run_sync(sync, warehouse, project).accepted
 
     began = time.monotonic()

@@ -113,7 +113,7 @@ def test_the_sandbox_runs_until_it_is_told_to_stop_and_keeps_what_it_got(folder:
         url = process.stdout.readline().split()[-1]
         assert requests.get(f"{url}/sandbox/summary", timeout=30).json()["requests"] == 0
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=120) == 0
     assert (folder / "box.duckdb").exists()
 
 

@@ -41,7 +41,7 @@ AIRPORTS = "SELECT 'A' || i AS faa, 'Airport ' || i AS name FROM range(5) AS t(i
 
 PROJECT = """\
 version: 1
-warehouse: {{type: duckdb, path: air.duckdb}}
+warehouse: {{type: duckdb, path: air.duckdb, lock_timeout: 120}}
 destination:
   project_id: "1"
   token: the-token

@@ -15,7 +15,7 @@ import requests
 from mixpanel_wh_tests.defs.looking import Box, change
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 Start = Callable[[str], "subprocess.Popen[str]"]
 
 

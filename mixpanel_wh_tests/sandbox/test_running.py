@@ -66,7 +66,7 @@ def test_serve_ends_with_status_0_on_a_signal_and_loses_nothing(
         body = [event(insert_id=f"i{n}")]
         requests.post(f"{elsewhere.url}/import", json=body, auth=("token", ""), timeout=30)
     elsewhere.process.send_signal(number)
-    output, _ = elsewhere.process.communicate(timeout=30)
+    output, _ = elsewhere.process.communicate(timeout=120)
     assert (elsewhere.process.returncode, output) == (0, "")
     with duckdb.connect(str(tmp_path / "box.duckdb")) as database:
         assert database.execute("SELECT count(*) FROM events").fetchall() == [(20,)]
