@@ -17,6 +17,7 @@ from mixpanel_wh.engine.ports import Mixpanel, Part, Table, Warehouse, Window
 from mixpanel_wh.engine.result import RunResult
 from mixpanel_wh.engine.run import Preview, Progress, RunOptions, preview_sync, run_sync
 from mixpanel_wh.engine.spec import Mode, SyncSpec
+from mixpanel_wh.engine.stopping import noticed
 from mixpanel_wh.mixpanel.endpoints import Purpose, base_url
 from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings
 
@@ -115,20 +116,30 @@ def result_line(result: RunResult) -> str:
 def failures(sync: SyncSpec | None = None) -> Iterator[None]:
     """Turn what stops a run into one sentence, the numbers so far, and no retry of the whole step.
 
-    The client has retried what is worth retrying; what a run started stays pending and the next run finishes it.
+    The client has retried what is worth retrying; what a run started stays pending and the next run finishes it. An end
+    from outside is one whatever error it arrives as: a driver makes one of its own out of a signal that meets a query.
     """
-    try:
-        yield
-    except MixpanelWhError as error:
-        result = getattr(error, "result", None)
-        metadata = run_metadata(sync, result) if sync and isinstance(result, RunResult) else {}
-        raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from None
-    except dg.DagsterExecutionInterruptedError:
-        name = f"sync {sync.name}" if sync else "the sync"
-        raise dg.Failure(
-            f"{name} was ended from outside; its lease is released and the next run finishes what it started",
-            allow_retries=False,
-        ) from None
+    with noticed() as stop:
+        try:
+            yield
+        except dg.DagsterExecutionInterruptedError:
+            raise _ended(sync) from None
+        except Exception as error:
+            if stop.asked:
+                raise _ended(sync) from None
+            if not isinstance(error, MixpanelWhError):
+                raise
+            result = getattr(error, "result", None)
+            metadata = run_metadata(sync, result) if sync and isinstance(result, RunResult) else {}
+            raise dg.Failure(str(error), metadata=metadata, allow_retries=False) from None
+
+
+def _ended(sync: SyncSpec | None) -> dg.Failure:
+    name = f"sync {sync.name}" if sync else "the sync"
+    return dg.Failure(
+        f"{name} was ended from outside; its lease is released and the next run finishes what it started",
+        allow_retries=False,
+    )
 
 
 def move(

@@ -1,13 +1,12 @@
 """`mixpanel-wh demo`: load real tables, sync them through Dagster to a sandbox, change them, sync again, compare."""
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from mixpanel_wh.demo.errors import DemoError
+from mixpanel_wh.engine.stopping import stoppable
 
 SANDBOX_PORT = 8787
 UI_PORT = 3000
@@ -47,7 +46,7 @@ def _demo(options: argparse.Namespace) -> int:
     say = _on_stderr if options.json else _on_stdout
     port = free_port(options.port) if options.ui else 0
     with (
-        _sigterm_as_interrupt(),
+        stoppable(),
         fresh_folder(options.data) as folder,
         running_sandbox(folder.store, port) as url,
         environment(folder.environment(url)),
@@ -66,17 +65,3 @@ def _on_stdout(text: str) -> None:
 
 def _on_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does, so that the sandbox's process goes with it."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    earlier = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, earlier)

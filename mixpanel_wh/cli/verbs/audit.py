@@ -10,13 +10,13 @@ from mixpanel_wh.cli.arguments import project_file
 from mixpanel_wh.cli.entry import told
 from mixpanel_wh.cli.progress import Show, shown_progress
 from mixpanel_wh.cli.screen import Heading, count, print_json, print_table
-from mixpanel_wh.cli.stopping import Stop, stoppable
 from mixpanel_wh.cli.verbs.run import chosen, exit_status
 from mixpanel_wh.config import load_project
 from mixpanel_wh.config.wiring import Connections, audit
 from mixpanel_wh.engine.audit_result import AuditOptions, AuditResult, Compare
 from mixpanel_wh.engine.comparison import Difference
 from mixpanel_wh.engine.errors import ConfigError
+from mixpanel_wh.engine.stopping import Stop, stoppable
 
 NUMBERS = (
     Heading("sync"), Heading("rows", True, spare=1), Heading("rejected", True, spare=2), Heading("expected", True),

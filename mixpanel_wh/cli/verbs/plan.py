@@ -9,11 +9,11 @@ from mixpanel_wh.cli.arguments import project_file
 from mixpanel_wh.cli.entry import told
 from mixpanel_wh.cli.progress import Show, shown_progress
 from mixpanel_wh.cli.screen import print_json, rejected_row, size, span
-from mixpanel_wh.cli.stopping import Stop, stoppable
 from mixpanel_wh.cli.verbs.run import SAMPLES, chosen, exit_status
 from mixpanel_wh.config import load_project
 from mixpanel_wh.config.wiring import Connections, plan
 from mixpanel_wh.engine.plan import Plan, PlanOptions, Unfinished
+from mixpanel_wh.engine.stopping import Stop, stoppable
 
 WHAT = {"event": "events", "user": "user profiles", "group": "group profiles", "lookup": "lookup table",
         "history": "profile history"}  # fmt: skip

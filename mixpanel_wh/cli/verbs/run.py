@@ -11,13 +11,13 @@ from mixpanel_wh.cli.arguments import project_file
 from mixpanel_wh.cli.entry import FAILED, INTERNAL, MISTAKE, told
 from mixpanel_wh.cli.progress import Show, shown_progress
 from mixpanel_wh.cli.screen import Heading, count, print_json, print_table, rejected_row, size
-from mixpanel_wh.cli.stopping import Stop, stoppable
 from mixpanel_wh.config import load_project
 from mixpanel_wh.config.project import Project
 from mixpanel_wh.config.wiring import Connections, run
 from mixpanel_wh.engine.errors import ConfigError, MixpanelWhError
 from mixpanel_wh.engine.result import RunResult
 from mixpanel_wh.engine.run import RunOptions
+from mixpanel_wh.engine.stopping import Stop, stoppable
 
 HEADINGS = (
     Heading("sync"), Heading("mode", spare=3), Heading("read", True), Heading("inserted", True),

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mixpanel_wh.cli.stopping import Stop, Stopped, stoppable
+from mixpanel_wh.engine.stopping import Stop, Stopped, noticed, stoppable
 
 
 def stop_behind_an_error(number: signal.Signals) -> None:
@@ -58,3 +58,13 @@ def test_outside_of_the_main_thread_no_signal_is_touched() -> None:
     thread.start()
     thread.join()
     assert found == [Stop(asked=False)]
+
+
+def test_a_signal_that_is_noticed_does_what_it_did_before() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with noticed() as quiet:
+        pass
+    with pytest.raises(KeyboardInterrupt), noticed() as stop:
+        signal.raise_signal(signal.SIGINT)
+    assert (quiet.asked, stop.asked) == (False, True)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
@@ -45,6 +46,25 @@ def stoppable() -> Iterator[Stop]:
         raise
     finally:
         for number, action in earlier.items():
+            signal.signal(number, action)
+
+
+@contextmanager
+def noticed() -> Iterator[Stop]:
+    """Whether a stop was asked for inside the block; the signals do what they did before."""
+    stop = Stop()
+    before = {number: action for number in _catchable() if callable(action := signal.getsignal(number))}
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        stop.asked = True
+        before[signal.Signals(number)](number, frame)
+
+    for number in before:
+        signal.signal(number, notice)
+    try:
+        yield stop
+    finally:
+        for number, action in before.items():
             signal.signal(number, action)
 
 
