@@ -52,24 +52,23 @@ class FileLedger(SqlLedger):
 
     def unsent(self, spec: SyncSpec, rows: pa.RecordBatch) -> pa.RecordBatch:
         """The rows after the cursor, and those before it that the ledger does not know."""
-        import pyarrow.compute as pc
-
-        if pc.all(rows.column(batches.NEW)).as_py():
-            return rows
-        return rows.filter(pc.or_(pc.fill_null(rows.column(batches.NEW), False), self._unknown(spec, rows)))
-
-    def _unknown(self, spec: SyncSpec, rows: pa.RecordBatch) -> pa.Array:
-        """Whether a row's key is not in the committed ledger, as an array of booleans; rows without a key are not
-        sought."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        asked = pa.table({"key": rows.column(batches.KEY), "place": pc.cumulative_sum(pa.repeat(1, rows.num_rows))})
+        new = pc.fill_null(rows.column(batches.NEW), False)
+        if pc.all(new).as_py():
+            return rows
+        places = pc.subtract(pc.cumulative_sum(pa.repeat(1, rows.num_rows)), 1)
+        late = pa.table({"place": places, "key": rows.column(batches.KEY)}).filter(pc.invert(new))
+        return rows.filter(pc.or_(new, pc.is_in(places, self._unknown(spec, late))))
+
+    def _unknown(self, spec: SyncSpec, late: pa.Table) -> pa.ChunkedArray:
+        """The places of those rows whose key is not in the committed ledger; rows without a key are not sought. A join,
+        since DuckDB builds it over the few rows that are asked for, and would build an IN over the ledger."""
         known = f"SELECT {batches.KEY} FROM {self._table(spec)} WHERE NOT pending"
-        sql = (
-            f"SELECT key IS NOT NULL AND NOT COALESCE(key IN ({known}), FALSE) AS unknown FROM {BROUGHT} ORDER BY place"
-        )
-        return self.file.asked(sql, asked).column("unknown").combine_chunks()
+        sought = f"SELECT place, key FROM {BROUGHT} WHERE key IS NOT NULL"
+        sql = f"SELECT place FROM ({sought}) AS sought ANTI JOIN ({known}) AS known ON key = {batches.KEY}"
+        return self.file.asked(sql, late).column("place")
 
 
 @dataclass
