@@ -72,8 +72,8 @@ def checks_of(sync: SyncSpec, asset: dg.AssetKey, connections: MixpanelConnectio
     """The checks of a sync whose connections are known; without a service account nothing can be read back, so there
     is no reconciliation then."""
     account = connections.project_settings(sync).service_account
-    kind = connections.warehouse_kind(sync)
-    return own_checks(sync, asset, kind, lambda context: connections, reconciles=bool(account))
+    kind, in_file = connections.warehouse_kind(sync), "staging_path" in connections.warehouse_settings(sync)
+    return own_checks(sync, asset, kind, lambda context: connections, reconciles=bool(account), in_file=in_file)
 
 
 def own_checks(
@@ -83,11 +83,13 @@ def own_checks(
     connect: Connect,
     resources: frozenset[str] = frozenset(),
     reconciles: bool = True,
+    in_file: bool = False,
 ) -> list[dg.AssetChecksDefinition]:
     """The checks of a sync: reconciliation unless it is off, and those of what the sync keeps in the warehouse."""
     compared = reconciles and sync.reconciliation != OFF
     audits = [_reconciliation(sync, asset, connect, resources)] if compared else []
-    return [*audits, _warehouse_checks(sync, asset, kind, connect, resources)]
+    dated = kind if expires(kind, sync, in_file) else None
+    return [*audits, _warehouse_checks(sync, asset, dated, connect, resources)]
 
 
 def _from_resources(context: dg.AssetCheckExecutionContext) -> MixpanelConnections:
@@ -132,10 +134,11 @@ def _reconciled(
 
 
 def _warehouse_checks(
-    sync: SyncSpec, asset: dg.AssetKey, kind: str, connect: Connect, resources: frozenset[str]
+    sync: SyncSpec, asset: dg.AssetKey, dated: str | None, connect: Connect, resources: frozenset[str]
 ) -> dg.AssetChecksDefinition:
+    """`dated` is the kind of a warehouse that forgets what the sync is compared with."""
     specs = [dg.AssetCheckSpec(STAGING_ACCESS, asset=asset, description="The staging schema can be written.")]
-    if expires(kind, sync):
+    if dated:
         about = "What Mirror compares the table with is younger than two thirds of the time the warehouse keeps it."
         specs.append(dg.AssetCheckSpec(SNAPSHOT_AGE, asset=asset, description=about))
 
@@ -147,8 +150,8 @@ def _warehouse_checks(
         asked = {key.name for key in context.selected_asset_check_keys}
         if STAGING_ACCESS in asked:
             yield _staging_access(sync, asset, connect(context))
-        if SNAPSHOT_AGE in asked:
-            yield _snapshot_age(sync, asset, kind, connect(context))
+        if dated and SNAPSHOT_AGE in asked:
+            yield _snapshot_age(sync, asset, dated, connect(context))
 
     return look
 

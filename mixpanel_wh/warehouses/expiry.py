@@ -9,6 +9,9 @@ from mixpanel_wh.engine.state import Checkpoint
 EXPIRES: dict[str, timedelta] = {"snowflake": timedelta(days=14), "databricks": timedelta(days=30)}
 """By kind of warehouse; a warehouse whose snapshots are plain tables keeps them for ever and is not here."""
 
+ALSO_READ_ONLY = frozenset({"databricks"})
+"""Those that forget what they keep by themselves; elsewhere it is kept for a staging schema, which a file replaces."""
+
 WARNS_AT = 2 / 3
 
 
@@ -43,9 +46,10 @@ class SnapshotAge:
         return f"{told} and expires after {limit}"
 
 
-def expires(kind: str, spec: SyncSpec) -> bool:
-    """Whether the sync keeps a snapshot that its warehouse does not keep for ever."""
-    return kind in EXPIRES and spec.mode is Mode.MIRROR
+def expires(kind: str, spec: SyncSpec, in_file: bool = False) -> bool:
+    """Whether the sync compares with what its warehouse does not keep for ever; `in_file`: with `staging_path`."""
+    forgets = ALSO_READ_ONLY if in_file else EXPIRES.keys()
+    return kind in forgets and spec.mode is Mode.MIRROR
 
 
 def snapshot_age(kind: str, checkpoint: Checkpoint, now: datetime | None = None) -> SnapshotAge:

@@ -213,6 +213,8 @@ def test_only_mirrors_in_warehouses_that_forget_snapshots_have_an_age(
     defs = project_definitions(project_file)
     assert "snapshot_age" in own_checks(defs, "flights")
     assert "snapshot_age" not in own_checks(defs, "planes")
+    in_file = edit(project_file, "path: air.duckdb", "path: air.duckdb, read_only: true, staging_path: kept.duckdb")
+    assert "snapshot_age" not in own_checks(in_file, "flights")
 
 
 @pytest.mark.parametrize(

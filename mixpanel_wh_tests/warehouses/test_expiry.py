@@ -20,6 +20,12 @@ def test_two_warehouses_forget_and_only_mirror_minds() -> None:
     assert not expires("snowflake", replace(SYNC, mode=Mode.APPEND))
 
 
+def test_with_a_staging_file_only_what_the_warehouse_does_not_keep_by_itself_is_forgotten() -> None:
+    assert [kind for kind in ("snowflake", "databricks", "postgres") if expires(kind, SYNC, in_file=True)] == [
+        "databricks"
+    ]
+
+
 @pytest.mark.parametrize(("kind", "limit"), [("snowflake", 14), ("databricks", 30)])
 def test_two_thirds_are_old_and_the_whole_is_expired(kind: str, limit: int) -> None:
     ages = [limit * 2 / 3 - 0.01, limit * 2 / 3, limit, limit + 0.01]
