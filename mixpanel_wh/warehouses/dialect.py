@@ -25,6 +25,26 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+MOMENTS = (Kind.TIMESTAMP, Kind.TIMESTAMP_NS, Kind.TIMESTAMP_TZ, Kind.DATE)
+NUMBERS = (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT)
+MILLISECONDS_FROM = "100000000000"
+"""A number is seconds since the epoch below this, and milliseconds from here on, as in Mixpanel's /import."""
+FARTHEST_MS = 9_000_000_000_000_000
+"""A number beyond this is no moment."""
+SUM_MODULUS = 1 << 62
+"""Sums of fast hashes are kept below this, so that they fit a signed number of 64 bits."""
+
+
+def number_as_ms(sql: str, times_1000: str = "") -> str:
+    """A number that is a moment, in milliseconds; `times_1000` is how the warehouse multiplies it without overflow."""
+    return f"CASE WHEN ABS({sql}) < {MILLISECONDS_FROM} THEN {times_1000 or f'{sql} * 1000'} ELSE {sql} END"
+
+
+def number_earlier(sql: str, seconds: float) -> str:
+    """A number that is a moment, `seconds` before, in the unit that it has."""
+    return f"{sql} - CASE WHEN ABS({sql}) < {MILLISECONDS_FROM} THEN {round(seconds)} ELSE {round(seconds * 1000)} END"
+
+
 class Dialect(Protocol):
     """SQL expressions of one warehouse. Every `sql` argument and result is an expression, not a statement."""
 

@@ -4,7 +4,7 @@ import math
 import re
 
 from mixpanel_wh.engine.ports import Column
-from mixpanel_wh.warehouses.dialect import Kind
+from mixpanel_wh.warehouses.dialect import FARTHEST_MS, SUM_MODULUS, Kind, number_as_ms, number_earlier
 
 KINDS = {
     "BOOL": Kind.BOOLEAN, "INT64": Kind.INTEGER, "NUMERIC": Kind.DECIMAL, "BIGNUMERIC": Kind.DECIMAL,
@@ -14,9 +14,7 @@ KINDS = {
 }  # fmt: skip
 DELIMITED = {Kind.TEXT, Kind.JSON, Kind.NESTED, Kind.OTHER, Kind.BINARY}
 PARAMETER = "mp_"
-FARTHEST_MS = 9_000_000_000_000_000
 ZONED = r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$"
-MODULUS = 4_611_686_018_427_387_904  # 2^62
 
 
 class BigQueryDialect:
@@ -90,7 +88,7 @@ class BigQueryDialect:
             case Kind.TIMESTAMP | Kind.DATE:
                 return f"UNIX_MILLIS(TIMESTAMP({sql}, {self.parameter('timezone')}))"
             case Kind.INTEGER | Kind.DECIMAL | Kind.FLOAT:
-                scaled = f"CASE WHEN ABS({sql}) < 100000000000 THEN {sql} * 1000 ELSE {sql} END"
+                scaled = number_as_ms(sql)
                 whole = scaled if kind is Kind.INTEGER else f"CAST(FLOOR({scaled}) AS INT64)"
                 return f"CASE WHEN {sql} BETWEEN -{FARTHEST_MS} AND {FARTHEST_MS} THEN {whole} END"
             case Kind.TEXT:
@@ -122,8 +120,7 @@ class BigQueryDialect:
             case Kind.DATE:
                 return f"DATE_SUB({sql}, INTERVAL {math.ceil(seconds / 86_400)} DAY)"
             case Kind.INTEGER | Kind.DECIMAL | Kind.FLOAT:
-                span = f"CASE WHEN ABS({sql}) < 100000000000 THEN {round(seconds)} ELSE {round(seconds * 1000)} END"
-                return f"{sql} - {span}"
+                return number_earlier(sql, seconds)
         return sql
 
     def hash_text(self, sql: str) -> str:
@@ -152,7 +149,7 @@ class BigQueryDialect:
 
     def fast_total(self, sql: str, repeats: bool) -> str:
         """Exclusive or; a sum where equal rows would cancel out."""
-        return f"CAST(MOD(SUM(CAST({sql} AS NUMERIC)), {MODULUS}) AS INT64)" if repeats else f"BIT_XOR({sql})"
+        return f"CAST(MOD(SUM(CAST({sql} AS NUMERIC)), {SUM_MODULUS}) AS INT64)" if repeats else f"BIT_XOR({sql})"
 
     def bucket(self, columns: list[str], buckets: int) -> str:
         """The low bits of the fast hash."""

@@ -7,7 +7,15 @@ moments to milliseconds and drops NULLs unless it is told otherwise. Under ANSI 
 import re
 
 from mixpanel_wh.engine.ports import Column
-from mixpanel_wh.warehouses.dialect import Kind
+from mixpanel_wh.warehouses.dialect import (
+    FARTHEST_MS,
+    MOMENTS,
+    NUMBERS,
+    SUM_MODULUS,
+    Kind,
+    number_as_ms,
+    number_earlier,
+)
 
 KINDS = {
     "boolean": Kind.BOOLEAN, "tinyint": Kind.INTEGER, "smallint": Kind.INTEGER, "int": Kind.INTEGER,
@@ -16,11 +24,8 @@ KINDS = {
     "timestamp_ntz": Kind.TIMESTAMP, "binary": Kind.BINARY, "variant": Kind.JSON, "array": Kind.NESTED,
     "map": Kind.NESTED, "struct": Kind.NESTED,
 }  # fmt: skip
-MOMENTS = (Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.DATE)
-NUMBERS = (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT)
 DELIMITED = {Kind.TEXT, Kind.JSON, Kind.NESTED, Kind.OTHER, Kind.BINARY}
 HASHED_AS_TEXT = {Kind.JSON, Kind.NESTED, Kind.OTHER}
-FARTHEST_MS = 9_000_000_000_000_000
 JSON_OPTIONS = (
     "map('ignoreNullFields', 'false', 'timestampFormat', \"yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX\", "
     "'timestampNTZFormat', \"yyyy-MM-dd'T'HH:mm:ss.SSSSSS\")"
@@ -100,7 +105,7 @@ class DatabricksDialect:
             return self._in_zone(f"CAST({sql} AS TIMESTAMP)")
         if kind in NUMBERS:
             value = f"CAST({sql} AS DOUBLE)"
-            scaled = f"CASE WHEN abs({value}) < 100000000000 THEN {value} * 1000 ELSE {value} END"
+            scaled = number_as_ms(value)
             inside = f"{value} BETWEEN -{FARTHEST_MS} AND {FARTHEST_MS}"
             return f"CASE WHEN {inside} THEN CAST(floor({scaled}) AS BIGINT) END"
         if kind is Kind.TEXT:
@@ -125,8 +130,7 @@ class DatabricksDialect:
         if kind in MOMENTS:
             return f"{sql} - INTERVAL '{seconds:.6f}' SECOND"
         if kind in NUMBERS:
-            step = f"CASE WHEN abs({sql}) < 100000000000 THEN {round(seconds)} ELSE {round(seconds * 1000)} END"
-            return f"{sql} - {step}"
+            return number_earlier(sql, seconds)
         return sql
 
     def hash_text(self, sql: str) -> str:
@@ -150,7 +154,7 @@ class DatabricksDialect:
         """Exclusive or; a sum where equal rows would cancel out."""
         if not repeats:
             return f"bit_xor({sql})"
-        return f"CAST(sum(CAST({sql} AS DECIMAL(38,0))) % 4611686018427387904 AS BIGINT)"
+        return f"CAST(sum(CAST({sql} AS DECIMAL(38,0))) % {SUM_MODULUS} AS BIGINT)"
 
     def bucket(self, columns: list[str], buckets: int) -> str:
         """The low bits of the fast hash."""

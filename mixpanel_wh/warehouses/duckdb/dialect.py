@@ -3,7 +3,7 @@
 import re
 
 from mixpanel_wh.engine.ports import Column
-from mixpanel_wh.warehouses.dialect import Kind
+from mixpanel_wh.warehouses.dialect import MOMENTS, NUMBERS, Kind, number_as_ms, number_earlier
 
 KINDS = {
     "BOOLEAN": Kind.BOOLEAN, "TINYINT": Kind.INTEGER, "SMALLINT": Kind.INTEGER, "INTEGER": Kind.INTEGER,
@@ -104,7 +104,7 @@ class DuckDBDialect:
                 return f"CASE WHEN {zone} = 'UTC' THEN epoch_ms({naive}) ELSE epoch_ms({naive} AT TIME ZONE {zone}) END"
             case Kind.INTEGER | Kind.DECIMAL | Kind.FLOAT:
                 value = f"TRY_CAST({sql} AS DOUBLE)"
-                scaled = f"CASE WHEN abs({value}) < 1e11 THEN {value} * 1000 ELSE {value} END"
+                scaled = number_as_ms(value)
                 return f"TRY_CAST(floor({scaled}) AS BIGINT)"
             case Kind.TEXT:
                 zoned = f"epoch_ms(TRY_CAST({sql} AS TIMESTAMP WITH TIME ZONE))"
@@ -128,10 +128,10 @@ class DuckDBDialect:
         """The moment `seconds` before; numbers are seconds, or milliseconds from 10^11 on."""
         if not seconds:
             return sql
-        if kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_NS, Kind.TIMESTAMP_TZ, Kind.DATE):
+        if kind in MOMENTS:
             return f"{sql} - to_microseconds({round(seconds * 1_000_000)})"
-        if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
-            return f"{sql} - CASE WHEN abs({sql}) < 1e11 THEN {round(seconds)} ELSE {round(seconds * 1000)} END"
+        if kind in NUMBERS:
+            return number_earlier(sql, seconds)
         return sql
 
     def fast_hash(self, columns: list[str]) -> str:

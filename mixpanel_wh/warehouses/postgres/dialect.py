@@ -3,7 +3,15 @@
 import re
 
 from mixpanel_wh.engine.ports import Column
-from mixpanel_wh.warehouses.dialect import Kind
+from mixpanel_wh.warehouses.dialect import (
+    FARTHEST_MS,
+    MOMENTS,
+    NUMBERS,
+    SUM_MODULUS,
+    Kind,
+    number_as_ms,
+    number_earlier,
+)
 
 SETTINGS = "mixpanel_wh"
 KINDS = {
@@ -13,14 +21,12 @@ KINDS = {
     "time without time zone": Kind.TIME, "timestamp without time zone": Kind.TIMESTAMP,
     "timestamp with time zone": Kind.TIMESTAMP_TZ, "bytea": Kind.BINARY, "json": Kind.JSON, "jsonb": Kind.JSON,
 }  # fmt: skip
-MOMENTS = (Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.DATE)
 DELIMITED = {Kind.TEXT, Kind.JSON, Kind.NESTED, Kind.OTHER, Kind.BINARY}
 HASHED_AS_THEY_ARE = {
     Kind.BOOLEAN, Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMP_TZ,
     Kind.BINARY,
 }  # fmt: skip
 MOST_ARGUMENTS = 90  # a function takes a hundred
-FARTHEST_MS = 9_000_000_000_000_000
 LEAP_YEAR = "([02468][048]|[13579][26])00|[0-9][0-9](0[48]|[2468][048]|[13579][26])"
 DAY = (
     "([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
@@ -99,8 +105,8 @@ class PostgresDialect:
             return f"CASE WHEN isfinite({sql}) THEN {_milliseconds(sql)} END"
         if kind in MOMENTS:
             return f"CASE WHEN isfinite({sql}) THEN {self._in_zone(f'CAST({sql} AS TIMESTAMP)')} END"
-        if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
-            scaled = f"CASE WHEN abs({sql}) < 100000000000 THEN {_times_1000(sql, kind)} ELSE {sql} END"
+        if kind in NUMBERS:
+            scaled = number_as_ms(sql, _times_1000(sql, kind))
             return f"CASE WHEN {sql} BETWEEN -{FARTHEST_MS} AND {FARTHEST_MS} THEN CAST(floor({scaled}) AS BIGINT) END"
         if kind is Kind.TEXT:
             return self._read_ms(f'({sql} COLLATE "C")')
@@ -131,8 +137,8 @@ class PostgresDialect:
             return sql
         if kind in MOMENTS:
             return f"{sql} - INTERVAL '{round(seconds * 1_000_000)} microseconds'"
-        if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
-            return f"{sql} - CASE WHEN abs({sql}) < 100000000000 THEN {round(seconds)} ELSE {round(seconds * 1000)} END"
+        if kind in NUMBERS:
+            return number_earlier(sql, seconds)
         return sql
 
     def hash_text(self, sql: str) -> str:
@@ -164,7 +170,7 @@ class PostgresDialect:
 
     def fast_total(self, sql: str, repeats: bool) -> str:
         """Exclusive or; a sum where equal rows would cancel out."""
-        return f"CAST(sum({sql}) % 4611686018427387904 AS BIGINT)" if repeats else f"bit_xor({sql})"
+        return f"CAST(sum({sql}) % {SUM_MODULUS} AS BIGINT)" if repeats else f"bit_xor({sql})"
 
     def bucket(self, columns: list[str], buckets: int) -> str:
         """The low bits of the fast hash."""

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Column
-from mixpanel_wh.warehouses.dialect import Kind
+from mixpanel_wh.warehouses.dialect import FARTHEST_MS, MOMENTS, NUMBERS, Kind, number_as_ms, number_earlier
 
 TEXT, SHORT = "VARCHAR(65535)", "VARCHAR(64)"
 KINDS = {
@@ -22,11 +22,9 @@ KINDS = {
 }  # fmt: skip
 REFUSED = ("geometry", "geography", "varbyte", "binary varying", "hllsketch")
 NESTED = ("array", "map", "struct")  # of external tables
-MOMENTS = (Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.DATE)
 DELIMITED = {Kind.TEXT, Kind.JSON, Kind.NESTED, Kind.OTHER}
 WHOLE_BYTES = 200  # of a text in a row's content; longer ones stand there as their MD5
 MOST_PARTS, GROUPS = 200, 16
-FARTHEST_MS = 9_000_000_000_000_000
 SEED = "\0"  # where a column's fast hash takes the hash of the columns before it; no identifier holds this letter
 WRONG = "\1"  # begins what stands for a column that cannot be hashed: why
 CHAIN = 16  # columns hashed one into the other
@@ -141,8 +139,8 @@ class RedshiftDialect:
             return _milliseconds(f"({sql} AT TIME ZONE 'UTC')")
         if kind in MOMENTS:
             return self._in_zone(f"CAST({sql} AS TIMESTAMP)")
-        if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
-            scaled = f"CASE WHEN ABS({sql}) < 100000000000 THEN {_times_1000(sql, kind)} ELSE {sql} END"
+        if kind in NUMBERS:
+            scaled = number_as_ms(sql, _times_1000(sql, kind))
             return f"CASE WHEN {sql} BETWEEN -{FARTHEST_MS} AND {FARTHEST_MS} THEN CAST(FLOOR({scaled}) AS BIGINT) END"
         return self._read_ms(sql) if kind is Kind.TEXT else "CAST(NULL AS BIGINT)"
 
@@ -175,8 +173,8 @@ class RedshiftDialect:
             whole, rest = divmod(round(seconds * 1_000_000), 1_000_000)
             earlier = f"DATEADD(second, -{whole}, {sql})"
             return f"DATEADD(microsecond, -{rest}, {earlier})" if rest else earlier
-        if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
-            return f"{sql} - CASE WHEN ABS({sql}) < 100000000000 THEN {round(seconds)} ELSE {round(seconds * 1000)} END"
+        if kind in NUMBERS:
+            return number_earlier(sql, seconds)
         return sql
 
     def hash_text(self, sql: str) -> str:
@@ -201,7 +199,7 @@ class RedshiftDialect:
         if wrong := refused(column):
             return f"{WRONG}{wrong}"  # a column that is denied is described as well, and stops nothing
         name, kind = self.quote(column.name), self.kind(column)
-        if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
+        if kind in NUMBERS:
             value, here = f"COALESCE({name}, 0)", f"CASE WHEN {name} IS NULL THEN 0 ELSE 1 END"
         elif kind is Kind.BOOLEAN:
             value, here = "CAST(1 AS SMALLINT)", f"CASE WHEN {name} THEN 1 WHEN NOT {name} THEN 2 ELSE 0 END"

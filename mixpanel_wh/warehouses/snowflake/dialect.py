@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Column
-from mixpanel_wh.warehouses.dialect import Kind
+from mixpanel_wh.warehouses.dialect import FARTHEST_MS, MOMENTS, NUMBERS, Kind, number_as_ms, number_earlier
 from mixpanel_wh.warehouses.snowflake.writing import PREFIX, literal, quoted
 
 KINDS = {
@@ -15,9 +15,7 @@ KINDS = {
     "ARRAY": Kind.JSON, "MAP": Kind.JSON,
 }  # fmt: skip
 REFUSED = ("GEOGRAPHY", "GEOMETRY", "VECTOR", "FILE")
-MOMENTS = (Kind.TIMESTAMP, Kind.TIMESTAMP_TZ, Kind.DATE)
 DELIMITED = {Kind.TEXT, Kind.JSON, Kind.OTHER, Kind.BINARY}
-FARTHEST_MS = 9_000_000_000_000_000
 DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 CLOCK = "[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
 NAIVE = f"{DAY}([ T]{CLOCK})?"
@@ -114,8 +112,8 @@ class SnowflakeDialect:
             return self._in_zone(sql)
         if kind is Kind.DATE:
             return self._in_zone(f"CAST({sql} AS TIMESTAMP_NTZ)")
-        if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
-            scaled = f"CASE WHEN ABS({sql}) < 100000000000 THEN {sql} * 1000 ELSE {sql} END"
+        if kind in NUMBERS:
+            scaled = number_as_ms(sql)
             return f"CASE WHEN {sql} BETWEEN -{FARTHEST_MS} AND {FARTHEST_MS} THEN CAST(FLOOR({scaled}) AS BIGINT) END"
         if kind is Kind.TEXT:
             zoned = f"DATE_PART(EPOCH_MILLISECOND, TRY_TO_TIMESTAMP_TZ({sql}))"
@@ -140,8 +138,8 @@ class SnowflakeDialect:
         if kind in MOMENTS:
             part, count = ("DAY", -(-seconds // 86_400)) if kind is Kind.DATE else ("MICROSECOND", seconds * 1_000_000)
             return f"DATEADD({part}, -{round(count)}, {sql})"
-        if kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT):
-            return f"{sql} - CASE WHEN ABS({sql}) < 100000000000 THEN {round(seconds)} ELSE {round(seconds * 1000)} END"
+        if kind in NUMBERS:
+            return number_earlier(sql, seconds)
         return sql
 
     def hash_text(self, sql: str) -> str:
