@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from hypothesis import HealthCheck, settings
 
+from mixpanel_wh.sandbox import Sandbox, SandboxOptions
 from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery, running_bigquery
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks, running_databricks
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres, running_postgres
@@ -46,6 +48,20 @@ def clean_environment() -> Iterator[None]:
         # A shell that runs the tests in the background has them ignore Ctrl-C, which some of them are about.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
+
+
+@pytest.fixture(scope="session")
+def running_box() -> Iterator[Sandbox]:
+    """A sandbox with the default options."""
+    with Sandbox.start(SandboxOptions(port=0)) as box:
+        yield box
+
+
+@pytest.fixture
+def box(running_box: Sandbox) -> Sandbox:
+    """An empty sandbox."""
+    requests.post(f"{running_box.url}/sandbox/reset", timeout=30)
+    return running_box
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,19 +29,6 @@ def free_port(wanted: int) -> int:
         except OSError:
             tried.bind(("127.0.0.1", 0))
         return int(tried.getsockname()[1])
-
-
-@contextmanager
-def asked_to_stop() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, also where a shell made this process ignore Ctrl-C."""
-    asked = threading.Event()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    earlier = [signal.signal(number, lambda *_: asked.set()) for number in numbers]
-    try:
-        yield asked
-    finally:
-        for number, action in zip(numbers, earlier, strict=True):
-            signal.signal(number, action)
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from mixpanel_wh.demo.edits import edit
 from mixpanel_wh.demo.folder import Folder
 from mixpanel_wh.demo.report import agreement_table, edit_table, loaded_table, run_table, travelled_line
 from mixpanel_wh.demo.runs import SyncRun, run_all
-from mixpanel_wh.demo.screens import asked_to_stop, dagster_ui, free_port
+from mixpanel_wh.demo.screens import dagster_ui, free_port
 from mixpanel_wh.demo.tables import load
+from mixpanel_wh.sandbox import asked_to_stop
 
 Say = Callable[[str], None]
 

@@ -5,6 +5,6 @@ Importing this package loads no server and no database; starting a sandbox does.
 
 from mixpanel_wh.sandbox.errors import SandboxError
 from mixpanel_wh.sandbox.options import SandboxOptions, ServiceAccount
-from mixpanel_wh.sandbox.running import Sandbox, serve
+from mixpanel_wh.sandbox.running import Sandbox, asked_to_stop, serve
 
-__all__ = ["Sandbox", "SandboxError", "SandboxOptions", "ServiceAccount", "serve"]
+__all__ = ["Sandbox", "SandboxError", "SandboxOptions", "ServiceAccount", "asked_to_stop", "serve"]

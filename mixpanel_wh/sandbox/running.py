@@ -72,15 +72,15 @@ class Sandbox:
 
 def serve(options: SandboxOptions) -> None:
     """Prints the sandbox's address and serves until SIGTERM or SIGINT, then stops cleanly. Raises SandboxError."""
-    with _asked_to_stop() as asked, Sandbox.start(options) as box:
+    with asked_to_stop() as asked, Sandbox.start(options) as box:
         print(f"The sandbox answers at {box.url}", flush=True)
         while box.alive and not asked.is_set():
             time.sleep(_LOOK_SECONDS)
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, in place of what they did before."""
+def asked_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, also where a shell made this process ignore Ctrl-C."""
     asked = threading.Event()
     numbers = (signal.SIGTERM, signal.SIGINT)
     earlier = [signal.signal(number, lambda *_: asked.set()) for number in numbers]

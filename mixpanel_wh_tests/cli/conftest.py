@@ -1,17 +1,16 @@
 """A folder with a warehouse and a project file, a sandbox, and a way to type a command."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-import requests
 
 from mixpanel_wh.cli import main
-from mixpanel_wh.sandbox import Sandbox, SandboxOptions
+from mixpanel_wh.sandbox import Sandbox
 from mixpanel_wh_tests.config.conftest import TABLES
 from mixpanel_wh_tests.config.writing import SECRET, whole_file
 
@@ -31,19 +30,6 @@ class Done:
 
 
 Command = Callable[..., Done]
-
-
-@pytest.fixture(scope="session")
-def running_box() -> Iterator[Sandbox]:
-    with Sandbox.start(SandboxOptions(port=0)) as box:
-        yield box
-
-
-@pytest.fixture
-def box(running_box: Sandbox) -> Sandbox:
-    """An empty sandbox."""
-    requests.post(f"{running_box.url}/sandbox/reset", timeout=30)
-    return running_box
 
 
 @pytest.fixture

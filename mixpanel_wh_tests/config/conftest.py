@@ -1,13 +1,9 @@
 """A warehouse of a few tables, and a sandbox that takes what is sent of them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
-import requests
-
-from mixpanel_wh.sandbox import Sandbox, SandboxOptions
 
 TABLES = """
 CREATE TABLE flights AS SELECT TIMESTAMP '2013-01-01 10:00:00' + to_hours(i) AS departure_at, i AS flight,
@@ -18,19 +14,6 @@ CREATE TABLE airports AS SELECT 'P' || i AS faa, 'Port ' || i AS name FROM range
 CREATE TABLE weather AS SELECT TIMESTAMP '2013-01-01' + to_hours(i) AS time_hour,
     TIMESTAMP '2013-01-01' + to_hours(i) AS written_at, i AS temp FROM range(20) AS r(i);
 """
-
-
-@pytest.fixture(scope="session")
-def running_box() -> Iterator[Sandbox]:
-    with Sandbox.start(SandboxOptions(port=0)) as box:
-        yield box
-
-
-@pytest.fixture
-def box(running_box: Sandbox) -> Sandbox:
-    """An empty sandbox."""
-    requests.post(f"{running_box.url}/sandbox/reset", timeout=30)
-    return running_box
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 import requests
 
-from mixpanel_wh.sandbox import Sandbox, SandboxOptions
+from mixpanel_wh.sandbox import Sandbox
 from mixpanel_wh_tests.defs.looking import Box
 
 DAGSTERS_OWN = (
@@ -89,12 +89,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             for allowed in DAGSTERS_OWN:
                 item.add_marker(pytest.mark.filterwarnings(allowed))
-
-
-@pytest.fixture(scope="session")
-def running_box() -> Iterator[Sandbox]:
-    with Sandbox.start(SandboxOptions(port=0)) as box:
-        yield box
 
 
 @pytest.fixture
