@@ -54,6 +54,11 @@ def _plan(parser: argparse.ArgumentParser) -> None:
     most.add_argument("--exact", action="store_true", help="encode every row that a run would send")
 
 
+def _rejected(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("syncs", nargs="*", metavar="SYNC", help="the syncs to look at (default: all)")
+    parser.add_argument("--rows", type=positive, default=20, help="how many rows of each sync to show (default 20)")
+
+
 def _audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("syncs", nargs="*", metavar="SYNC", help="the syncs to look at (default: all)")
     parser.add_argument("--counts", action="store_true", help="compare numbers of records only, which is cheap")
@@ -86,6 +91,7 @@ VERBS: dict[str, Verb] = {
         ),
         Verb("plan", "mixpanel_wh.cli.verbs.plan", "tell what a run would do now; nothing is sent", _plan),
         Verb("status", "mixpanel_wh.cli.verbs.status", "show how every sync stands"),
+        Verb("rejected", "mixpanel_wh.cli.verbs.rejected", "show the rows that were not delivered, and why", _rejected),
         Verb("check", "mixpanel_wh.cli.verbs.check", "look for mistakes: project file, tables, grants, credentials"),
         Verb(
             "setup-sql", "mixpanel_wh.cli.verbs.setup_sql", "print the SQL that gives the syncs' user what it needs"

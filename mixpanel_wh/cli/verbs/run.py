@@ -119,4 +119,5 @@ def _tell_details(result: RunResult) -> None:
     for rejection in result.rejections[:SAMPLES]:
         print(f"{result.sync}: {rejected_row(rejection.row_key, rejection.column, rejection.reason)}", file=sys.stderr)
     if result.rejected > SAMPLES:
-        print(f"{result.sync}: and {result.rejected - SAMPLES:,} more rejected rows", file=sys.stderr)
+        more = f"{result.sync}: and {result.rejected - SAMPLES:,} more rejected rows"
+        print(f"{more}; mixpanel-wh rejected {result.sync} shows them", file=sys.stderr)
