@@ -59,6 +59,11 @@ def _rejected(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=positive, default=20, help="how many rows of each sync to show (default 20)")
 
 
+def _reset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("syncs", nargs="+", metavar="SYNC", help="the syncs whose sent rows are to be forgotten")
+    parser.add_argument("--yes", action="store_true", help="do it; without, only what it means is told")
+
+
 def _audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("syncs", nargs="*", metavar="SYNC", help="the syncs to look at (default: all)")
     parser.add_argument("--counts", action="store_true", help="compare numbers of records only, which is cheap")
@@ -97,6 +102,7 @@ VERBS: dict[str, Verb] = {
             "setup-sql", "mixpanel_wh.cli.verbs.setup_sql", "print the SQL that gives the syncs' user what it needs"
         ),
         Verb("audit", "mixpanel_wh.cli.verbs.audit", "compare tables with what Mixpanel holds of them", _audit),
+        Verb("reset", "mixpanel_wh.cli.verbs.reset", "forget what was sent, once it is deleted in Mixpanel", _reset),
         Verb("sandbox", "mixpanel_wh.cli.verbs.sandbox", "run a local Mixpanel to send to", _sandbox),
         Verb("schema", "mixpanel_wh.cli.verbs.schema", "print the JSON schema of the project file"),
         Verb("demo", "mixpanel_wh.demo.command", "sync real tables to a local Mixpanel, twice", forwarded=True),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mixpanel_wh.warehouses import observe_warehouse
+from mixpanel_wh.config.wiring import Connections
 
 if TYPE_CHECKING:
     from mixpanel_wh.config.project import Project
@@ -37,9 +36,10 @@ def rejected_rows(project: Project, syncs: Sequence[str], most: int) -> list[Rej
 
     Raises ConfigError for a sync that is not in the project, WarehouseUnavailable for a warehouse that cannot be read.
     """
-    found: list[RejectedRow] = []
-    for spec in [project.sync(name) for name in syncs or project.names]:
-        chosen = project.warehouses[spec.warehouse]
-        with closing(observe_warehouse(chosen.kind, dict(chosen.settings))) as warehouse:
-            found += [RejectedRow(spec.name, **row) for row in warehouse.state.rejections(spec.name, limit=most)]
-    return found
+    specs = [project.sync(name) for name in syncs or project.names]
+    with Connections(project, observe=True) as connections:
+        return [
+            RejectedRow(spec.name, **row)
+            for spec in specs
+            for row in connections.warehouse(spec).state.rejections(spec.name, limit=most)
+        ]

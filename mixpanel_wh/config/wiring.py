@@ -1,4 +1,5 @@
-"""From a checked project to open warehouses and Mixpanel projects: runs, previews, plans and audits of syncs by name.
+"""From a checked project to open warehouses and Mixpanel projects: runs, previews, plans, audits and resets of syncs by
+name.
 
 Importing this module loads no driver, no HTTP and no Arrow: opening a warehouse does.
 """
@@ -109,6 +110,15 @@ def preview(project: Project, sync: str, rows: int = 5, connections: Connections
         warehouse = opened.warehouse(spec)
         verify_columns(spec, warehouse.tables.describe(spec.table))
         return preview_sync(spec, warehouse, opened.mixpanel(spec), rows)
+
+
+def reset(project: Project, sync: str, connections: Connections | None = None) -> int:
+    """Forget what a sync sent; returns its new epoch. Raises SyncBusy while a run of it is going on."""
+    from mixpanel_wh.engine.reset import reset_sync
+
+    spec = project.sync(sync)
+    with _opened(project, connections) as opened:
+        return reset_sync(spec, opened.warehouse(spec))
 
 
 def plan(
