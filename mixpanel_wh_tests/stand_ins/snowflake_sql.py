@@ -233,19 +233,22 @@ def _numbered(text: str) -> str:
 
 
 def _marked(node: Any) -> Any:
-    """Functions that fakesnow does not know under names of ours, numbers with their types; BINARY without a length."""
+    """Functions that fakesnow does not know under names of ours, numbers with their types; BINARY without a length.
+
+    What is put in place of a call is not walked into any more, so the call's arguments are marked here.
+    """
     if isinstance(node, exp.DataType) and node.this in (exp.DataType.Type.BINARY, exp.DataType.Type.VARBINARY):
         return exp.DataType(this=exp.DataType.Type.BINARY)
     if isinstance(node, exp.DataType) and "TIMESTAMP" in str(node.this) and node.expressions:
         return exp.DataType(this=node.this)
     if isinstance(node, exp.Extract) and node.name == "EPOCH_NANOSECOND":  # of every year that there is
-        return exp.Anonymous(this="SF_NANOS", expressions=[node.expression.copy()])
+        return exp.Anonymous(this="SF_NANOS", expressions=[node.expression.transform(_marked)])
     name = NAMES.get(node.name.upper() if isinstance(node, exp.Anonymous) else _sql_name(node))
     if name is None:
         return node
     arguments = node.expressions if isinstance(node, exp.Anonymous) else [
         part for part in (node.this, *node.expressions) if part is not None]
-    call = exp.Anonymous(this=name, expressions=[one.copy() for one in arguments])
+    call = exp.Anonymous(this=name, expressions=[one.transform(_marked) for one in arguments])
     return exp.cast(call, NUMBERS[name], dialect="duckdb") if name in NUMBERS else call
 
 
@@ -260,7 +263,7 @@ def _replaced(node: Any) -> Any:
         return node
     template = parse_one(FUNCTIONS[node.name.upper()], read="duckdb")
     place = next(column for column in template.find_all(exp.Column) if column.name == "ARGS")
-    parent, arguments = place.parent, [one.copy() for one in node.expressions]
+    parent, arguments = place.parent, [one.transform(_replaced) for one in node.expressions]
     if isinstance(parent, exp.Anonymous) or len(arguments) > 1:
         assert parent is not None
         parent.set("expressions", arguments)
