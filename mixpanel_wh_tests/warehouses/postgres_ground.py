@@ -1,15 +1,10 @@
-"""Postgres as ground for tests: a schema of its own in one server, every column type, and a connection beside the
-warehouse's."""
+"""Postgres as ground for tests: every column type, those of a schema's own among them."""
 
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import uuid4
+from dataclasses import dataclass
 
-from mixpanel_wh.engine.ports import Warehouse
-from mixpanel_wh.engine.spec import TableName
-from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres
-from mixpanel_wh_tests.warehouses.ground import Ground, Kinds, Typed
+from mixpanel_wh_tests.warehouses.ground import Kinds, Typed
+from mixpanel_wh_tests.warehouses.wire_ground import WireGround
 
 EVERY_TYPE = (
     Typed("boolean", "true", "false"),
@@ -67,51 +62,15 @@ KINDS = Kinds(text="text", integer="bigint", double="double precision", boolean=
 
 
 @dataclass
-class PostgresGround(Ground):
-    """A schema that goes at the end, and a staging schema beside it; `settings` are those of the warehouse beside its
-    address."""
+class PostgresGround(WireGround[RunningPostgres]):
+    """A schema with types of its own."""
 
-    server: RunningPostgres
-    settings: dict[str, Any] = field(default_factory=dict)
-    schema: str = field(default_factory=lambda: f"shop_{uuid4().hex[:12]}")
+    kind = "postgres"
     kinds: Kinds = KINDS
     every_type: tuple[Typed, ...] = EVERY_TYPE
     parts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.parts = (self.schema,)
-        self.staging = f"{self.schema}_staging"
-        self.connection = self.server.connect()
-        self.run(f'CREATE SCHEMA "{self.schema}"')
-        self.run(f'SET search_path = "{self.schema}"')
+        super().__post_init__()
         for statement in TYPES:
             self.run(statement)
-
-    def close(self) -> None:
-        """Everything that was made here goes."""
-        self.connection.execute("SET client_min_messages = error")
-        self.run(f'DROP SCHEMA IF EXISTS "{self.schema}", "{self.staging}" CASCADE')
-        self.connection.close()
-
-    def open(self) -> Warehouse:
-        """The warehouse on this schema."""
-        given = {"staging_schema": self.staging, "schemas": [self.schema], **self.settings}
-        return open_warehouse("postgres", self.server.settings(**given))
-
-    def run(self, sql: str) -> None:
-        """Run a statement, and let its statistics be seen at once: by itself a connection waits some seconds."""
-        self.connection.execute(sql.encode())
-        self.connection.execute("SELECT pg_stat_force_next_flush()")
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        return self.connection.execute(sql.encode()).fetchall()
-
-    def fill(self, name: str, rows: int) -> TableName:
-        """A table of that many rows."""
-        self.run(f"DROP TABLE IF EXISTS {self.source(name)}")
-        self.run(
-            f"CREATE TABLE {self.source(name)} AS SELECT CAST(n AS bigint) AS id, 'w' || n AS word "
-            f"FROM generate_series(0, {rows} - 1) AS n"
-        )
-        return self.name(name)

@@ -1,15 +1,11 @@
-"""Redshift as ground for tests: a schema of its own in the stand-in, every column type that can be sent, and a
-connection beside the warehouse's."""
+"""Redshift as ground for tests: every column type that can be sent, and answers through a cursor or through S3."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
-from mixpanel_wh.engine.ports import Warehouse
-from mixpanel_wh.engine.spec import TableName
-from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift
-from mixpanel_wh_tests.warehouses.ground import NASTY_NAMES, Ground, Kinds, Typed
+from mixpanel_wh_tests.warehouses.ground import Kinds, Typed
+from mixpanel_wh_tests.warehouses.wire_ground import WireGround
 
 BUCKET = "unloads"
 EVERY_TYPE = (
@@ -40,51 +36,24 @@ KINDS = Kinds(text="varchar(65535)", integer="bigint", double="double precision"
 
 
 @dataclass
-class RedshiftGround(Ground):
-    """A schema that goes at the end, and a staging schema beside it; `settings` are those of the warehouse beside its
-    address. With `unload`, every answer goes through S3."""
+class RedshiftGround(WireGround[RunningRedshift]):
+    """A schema of the stand-in. With `unload`, every answer goes through S3."""
 
-    server: RunningRedshift
-    unload: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
-    schema: str = field(default_factory=lambda: f"shop_{uuid4().hex[:12]}")
+    kind = "redshift"
     kinds: Kinds = KINDS
     every_type: tuple[Typed, ...] = EVERY_TYPE
-    nasty_names: tuple[str, ...] = NASTY_NAMES
     parts: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        self.parts = (self.schema,)
-        self.staging = f"{self.schema}_staging"
-        self.connection = self.server.connect()
-        self.run(f'CREATE SCHEMA "{self.schema}"')
-        self.run(f'SET search_path = "{self.schema}"')
+    unload: bool = False
 
     @property
     def place(self) -> str:
         """Where this ground's answers go in S3."""
         return f"s3://{BUCKET}/{self.schema}"
 
-    def close(self) -> None:
-        """Everything that was made here goes."""
-        self.run(f'DROP SCHEMA IF EXISTS "{self.schema}", "{self.staging}" CASCADE')
-        self.connection.close()
-
-    def open(self) -> Warehouse:
-        """The warehouse on this schema."""
-        given: dict[str, Any] = {"staging_schema": self.staging, "schemas": [self.schema]}
-        if self.unload:
-            given |= {"unload_to": self.place, "s3_endpoint": self.server.s3, "unload_rows": 0}
-        return open_warehouse("redshift", self.server.settings(**given | self.settings))
-
-    def run(self, sql: str) -> None:
-        """Run a statement, and let its statistics be seen at once: by itself a connection waits some seconds."""
-        self.connection.execute(sql.encode())
-        self.connection.execute("SELECT pg_stat_force_next_flush()")
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a query."""
-        return self.connection.execute(sql.encode()).fetchall()
+    def chosen(self) -> dict[str, Any]:
+        """The settings of the warehouse beside the server's address."""
+        unloading = {"unload_to": self.place, "s3_endpoint": self.server.s3, "unload_rows": 0}
+        return (unloading if self.unload else {}) | super().chosen()
 
     def literal(self, value: object) -> str:
         """A value as SQL text; a backslash is an escape."""
@@ -95,12 +64,3 @@ class RedshiftGround(Ground):
         if type == "super" and value is not None:
             return f"JSON_PARSE({self.literal(value)})"
         return super().value(value, type)
-
-    def fill(self, name: str, rows: int) -> TableName:
-        """A table of that many rows."""
-        self.run(f"DROP TABLE IF EXISTS {self.source(name)}")
-        self.run(
-            f"CREATE TABLE {self.source(name)} AS SELECT CAST(n AS bigint) AS id, CAST('w' || n AS varchar(65535)) AS word "
-            f"FROM generate_series(0, {rows} - 1) AS n"
-        )
-        return self.name(name)

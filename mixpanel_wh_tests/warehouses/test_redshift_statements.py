@@ -46,7 +46,7 @@ def statements(redshift: RunningRedshift) -> list[str]:
     """What runs of every kind over every type asked the server, through a cursor and through S3."""
     before = len(redshift.asked)
     for unload in (False, True):
-        with closing(RedshiftGround(redshift, unload)) as ground, closing(ground.open()) as warehouse:
+        with closing(RedshiftGround(redshift, unload=unload)) as ground, closing(ground.open()) as warehouse:
             everything(ground, warehouse)
     return [*dict.fromkeys(queries(redshift.asked[before:]))]
 
