@@ -18,7 +18,9 @@ from mixpanel_wh_tests.stand_ins.s3 import running_s3
 from mixpanel_wh_tests.stand_ins.snowflake import RunningSnowflake, running_snowflake
 
 # The contract's modules are no test files of their own; pytest shows the values of their assertions all the same.
-for part in ("reading", "moments", "windows", "changes", "drift", "settling", "keeping", "partitions"):
+PARTS = ("reading", "moments", "windows", "changes", "drift", "settling", "keeping", "partitions", "access", "sessions",
+         "statements")  # fmt: skip
+for part in PARTS:
     pytest.register_assert_rewrite(f"mixpanel_wh_tests.warehouses.contract_{part}")
 
 HERE = Path(__file__).parent

@@ -125,6 +125,19 @@ class Mirroring:
         return replace(self, spec=replace(self.spec, **changed))
 
 
+def appended(warehouse: Warehouse, spec: SyncSpec) -> None:
+    """Two Append runs."""
+    cursor = None
+    for _ in range(2):
+        window = warehouse.tables.window(spec, cursor)
+        warehouse.ledger.start(spec)
+        for batch in warehouse.tables.read(spec, window):
+            warehouse.ledger.remember(spec, batch)
+        warehouse.ledger.settle(spec, window)
+        cursor = window.upto
+    warehouse.ledger.discard(spec)
+
+
 def ops(rows: list[Row]) -> dict[str, str]:
     """What became of each row key."""
     assert len({row[batches.KEY] for row in rows}) == len(rows)
