@@ -3,22 +3,21 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from threading import Thread
 
 import pytest
 
 from mixpanel_wh.engine import batches
-from mixpanel_wh.engine.errors import MixpanelWhError, SourceError, WarehouseUnavailable
+from mixpanel_wh.engine.errors import MixpanelWhError, SourceError
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.run import run_sync
 from mixpanel_wh.engine.spec import Properties, TableName
-from mixpanel_wh.engine.state import Lease
 from mixpanel_wh_tests.stand_ins.redshift import RunningRedshift
 from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, read, tally, user_spec
 from mixpanel_wh_tests.warehouses.contract import WarehouseContract
 from mixpanel_wh_tests.warehouses.contract_changes import ChangesContract
+from mixpanel_wh_tests.warehouses.contract_sessions import EndedSessionsContract
 from mixpanel_wh_tests.warehouses.ground import Ground
 from mixpanel_wh_tests.warehouses.redshift_ground import RedshiftGround
 
@@ -62,6 +61,10 @@ def ground(redshift: RunningRedshift, request: pytest.FixtureRequest) -> Iterato
 def warehouse(ground: RedshiftGround) -> Iterator[Warehouse]:
     with closing(ground.open()) as warehouse:
         yield warehouse
+
+
+class TestRedshiftSessions(EndedSessionsContract):
+    """Sessions of one server."""
 
 
 EXACT = {
@@ -200,36 +203,6 @@ def test_a_table_of_very_many_columns_is_mirrored_and_an_empty_column_more_chang
     assert sync.run() == []
     ground.change("wide", "c399", None, "varchar(200)")
     assert ops(sync.run()) == {"1": "update"}
-
-
-def test_a_connection_that_the_server_ends_is_an_outage_and_the_next_statement_has_another(
-    ground: RedshiftGround, warehouse: Warehouse
-) -> None:
-    spec = user_spec(ground.fill("many", 10))
-    assert warehouse.tables.count(spec) == 10
-    ground.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mixpanel_wh'")
-    with pytest.raises(WarehouseUnavailable):
-        warehouse.tables.count(spec)
-    assert warehouse.tables.count(spec) == 10
-
-
-def test_of_runs_that_start_at_once_one_gets_the_lease(ground: RedshiftGround) -> None:
-    found: list[Lease | None] = []
-    warehouses = [ground.open() for _ in range(5)]
-
-    def ask(number: int) -> None:
-        mine = Lease("plain", f"run {number}", datetime.now(UTC) + timedelta(minutes=1))
-        found.append(warehouses[number].state.acquire(mine))
-
-    threads = [Thread(target=ask, args=(number,)) for number in range(len(warehouses))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for warehouse in warehouses:
-        warehouse.close()
-    assert len(found) == len(warehouses)
-    assert found.count(None) == 1
 
 
 def test_the_change_token_of_a_table_costs_no_scan_where_its_view_may_be_read(

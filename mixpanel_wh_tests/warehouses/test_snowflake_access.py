@@ -1,12 +1,8 @@
 """Who may open a Snowflake warehouse and how, what a mistake is answered with, and what else one session meets."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,16 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.errors import ConfigError, MixpanelWhError, SourceError, WarehouseUnavailable
 from mixpanel_wh.engine.spec import TableName
-from mixpanel_wh.engine.state import Lease
 from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh.warehouses.check import check_warehouse, setup_statements
 from mixpanel_wh_tests.stand_ins.snowflake import DATABASE, PASSWORD, RunningSnowflake
 from mixpanel_wh_tests.warehouses.asking import read, user_spec
+from mixpanel_wh_tests.warehouses.contract_access import WRONG, AccessContract, cannot_be_opened
+from mixpanel_wh_tests.warehouses.contract_sessions import SessionsContract
 from mixpanel_wh_tests.warehouses.snowflake_ground import SnowflakeGround
 
 PASSPHRASE = "Open-Sesame-1"
 TOKEN = "0auth-T0ken"
-SECRETS = (PASSWORD, PASSPHRASE, TOKEN, "wr0ng-Pass")
+SECRETS = (PASSWORD, PASSPHRASE, TOKEN, WRONG)
 
 
 @pytest.fixture
@@ -34,6 +31,18 @@ def ground(snowflake: RunningSnowflake) -> Iterator[SnowflakeGround]:
     with closing(SnowflakeGround(snowflake)) as ground:
         ground.make("PEOPLE", {"ID": "VARCHAR", "NAME": "VARCHAR"}, [("a", "Ann"), ("b", None)])
         yield ground
+
+
+class TestSnowflakeAccess(AccessContract):
+    """By a password, as most tests get in."""
+
+    kind = "snowflake"
+    driver = "snowflake.connector"
+    password = PASSWORD
+
+
+class TestSnowflakeSessions(SessionsContract):
+    """Sessions of one account."""
 
 
 def key_pair(passphrase: str | None = None) -> tuple[str, bytes]:
@@ -69,7 +78,7 @@ def test_a_token_opens_the_warehouse(snowflake: RunningSnowflake) -> None:
 @pytest.mark.parametrize(
     ("changed", "kind", "sentence"),
     [
-        ({"password": "wr0ng-Pass"}, WarehouseUnavailable, "refused user tester: check user and password"),
+        ({"password": WRONG}, WarehouseUnavailable, "refused user tester: check user and password"),
         ({"role": "nobody"}, WarehouseUnavailable, r"may not use role nobody.*GRANT ROLE nobody TO USER tester"),
         ({"password": None, "token": TOKEN}, WarehouseUnavailable, "refused the token of user tester"),
         ({"password": None, "private_key": "nonsense"}, ConfigError, "private_key of the warehouse is no key"),
@@ -80,36 +89,21 @@ def test_a_token_opens_the_warehouse(snowflake: RunningSnowflake) -> None:
 def test_a_mistaken_way_in_is_one_sentence_without_a_secret(
     snowflake: RunningSnowflake, changed: dict[str, Any], kind: type[MixpanelWhError], sentence: str
 ) -> None:
-    with pytest.raises(kind, match=sentence) as caught:
-        open_warehouse("snowflake", snowflake.settings(**changed))
-    assert "\n" not in str(caught.value)
-    assert_no_secret(caught.value)
+    cannot_be_opened("snowflake", snowflake.settings(**changed), sentence, kind, SECRETS)
 
 
 def test_a_key_of_somebody_else_and_a_wrong_passphrase_are_told_apart(snowflake: RunningSnowflake) -> None:
     private, public = key_pair(PASSPHRASE)
     snowflake.account.keys["OTHER"] = key_pair()[1]
     given = without_password(snowflake, user="other", private_key=private)
-    with pytest.raises(WarehouseUnavailable, match=r"refused the key of user other.*RSA_PUBLIC_KEY") as caught:
-        open_warehouse("snowflake", given | {"passphrase": PASSPHRASE})
-    assert_no_secret(caught.value)
-    with pytest.raises(ConfigError, match="passphrase is not the one"):
-        open_warehouse("snowflake", given | {"passphrase": "wr0ng-Pass"})
-    with pytest.raises(ConfigError, match="needs its passphrase"):
-        open_warehouse("snowflake", given)
+    for passphrase, sentence, kind in (
+        (PASSPHRASE, r"refused the key of user other.*RSA_PUBLIC_KEY", WarehouseUnavailable),
+        (WRONG, "passphrase is not the one", ConfigError),
+        (None, "needs its passphrase", ConfigError),
+    ):
+        more = {"passphrase": passphrase} if passphrase else {}
+        cannot_be_opened("snowflake", given | more, sentence, kind, SECRETS)
     assert public != snowflake.account.keys["OTHER"]
-
-
-def assert_no_secret(error: BaseException | None) -> None:
-    """Nothing that would be printed with the error holds a secret."""
-    while error is not None:
-        assert not any(secret in str(error) for secret in SECRETS)
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def test_nothing_that_is_shown_of_a_warehouse_holds_its_password(ground: SnowflakeGround) -> None:
-    with closing(ground.open()) as warehouse:
-        assert PASSWORD not in repr(warehouse)
 
 
 @pytest.mark.parametrize("parts", [("people",), ("PEOPLE",), None, (DATABASE.lower(), None, "people")])
@@ -150,25 +144,6 @@ def test_the_setup_statements_give_what_the_syncs_need_and_hold_no_secret(ground
         assert told in statements
 
 
-def test_of_runs_that_start_at_once_one_gets_the_lease(ground: SnowflakeGround) -> None:
-    found: list[Lease | None] = []
-    warehouses = [ground.open() for _ in range(4)]
-
-    def ask(number: int) -> None:
-        mine = Lease("plain", f"run {number}", datetime.now(UTC) + timedelta(minutes=1))
-        found.append(warehouses[number].state.acquire(mine))
-
-    threads = [Thread(target=ask, args=(number,)) for number in range(len(warehouses))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for warehouse in warehouses:
-        warehouse.close()
-    assert len(found) == len(warehouses)
-    assert found.count(None) == 1
-
-
 def test_a_large_answer_is_fetched_in_chunks_and_keeps_its_order(ground: SnowflakeGround) -> None:
     table = ground.fill("many", 70_000)
     before = len(ground.server.fetched)
@@ -185,13 +160,3 @@ def test_a_type_that_cannot_be_compared_is_refused_by_name() -> None:
     for type in ("GEOGRAPHY", "GEOMETRY", "VECTOR(FLOAT, 3)"):
         with pytest.raises(SourceError, match=rf"column PLACE is of type {type.partition('(')[0]}.*properties\.deny"):
             SnowflakeDialect().kind(Column("PLACE", type))
-
-
-def test_a_missing_driver_says_what_to_install() -> None:
-    code = ("import sys; sys.modules['snowflake.connector'] = None\n"
-            "from mixpanel_wh.warehouses import open_warehouse\n"
-            "try: open_warehouse('snowflake', {})\n"
-            "except Exception as error: print(type(error).__name__, error)")  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("MissingDriver the snowflake client library is not installed: run  pip install")
-    assert "'mixpanel-wh[snowflake]'" in done.stdout
