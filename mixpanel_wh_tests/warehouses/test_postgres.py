@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from threading import Thread
 
 import pytest
 
 from mixpanel_wh.engine import batches
-from mixpanel_wh.engine.errors import SourceError, WarehouseUnavailable
+from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.spec import TableName
-from mixpanel_wh.engine.state import Lease
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres
-from mixpanel_wh_tests.warehouses.asking import Mirroring, append_spec, event_spec, ops, read, tally, user_spec
+from mixpanel_wh_tests.warehouses.asking import Mirroring, event_spec, ops, read, tally, user_spec
 from mixpanel_wh_tests.warehouses.contract import WarehouseContract
+from mixpanel_wh_tests.warehouses.contract_sessions import EndedSessionsContract
 from mixpanel_wh_tests.warehouses.ground import Ground
 from mixpanel_wh_tests.warehouses.postgres_ground import PostgresGround
 
@@ -40,6 +37,12 @@ class TestPostgres(WarehouseContract):
     def ground(self, postgres: RunningPostgres) -> Iterator[Ground]:
         with closing(PostgresGround(postgres)) as ground:
             yield ground
+
+
+class TestPostgresSessions(EndedSessionsContract):
+    """Sessions of one server."""
+
+    told = "terminat"
 
 
 def partitioned(ground: PostgresGround) -> TableName:
@@ -114,90 +117,6 @@ def test_a_partition_that_is_detached_takes_its_rows_away(ground: PostgresGround
     assert tally(sync.run()) == {"delete": 50}
 
 
-EXACT = {
-    "numeric(38,10)": ("1234567890123456789012345678.0123456789", Decimal("1234567890123456789012345678.0123456789")),
-    "numeric": ("0.1000", "0.1"),
-    "numeric(60,30)": ("123456789012345678901234567890.5", "123456789012345678901234567890.5"),
-    "bigint": ("-9223372036854775808", -(2**63)),
-    "real": ("0.1", 0.1),
-    "double precision": ("0.1", 0.1),
-    "timestamp": ("2024-03-01 12:00:00.123456", datetime(2024, 3, 1, 12, 0, 0, 123456)),
-    "timestamp with time zone": ("2024-03-01 12:00:00.123456+05:30", datetime(2024, 3, 1, 6, 30, 0, 123456, UTC)),
-    "jsonb": ('{"a": [1.10, null, "\\"\\\\\\n\\u00e9"]}', '{"a": [1.10, null, "\\"\\\\\\né"]}'),
-    "json": ('{ "a" :1}', '{ "a" :1}'),
-    "text": ("a\tb\nc\rd\\e\\N\b\f\v'\"", "a\tb\nc\rd\\e\\N\b\f\v'\""),
-    "character varying": ("\\N", "\\N"),
-    "bytea": ("\\x00ff5c0a", b"\x00\xff\\\n"),
-    "integer[]": ("{{1,2},{3,NULL}}", "[[1,2],[3,null]]"),
-    "interval": ("1 mon 2 days 03:04:05.6", "1 mon 2 days 03:04:05.6"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("type", EXACT)
-def test_values_arrive_exactly(ground: PostgresGround, warehouse: Warehouse, type: str) -> None:
-    written, expected = EXACT[type]
-    columns = {"id": "integer", "v": type}
-    table = ground.make("exact", columns, [(0, None), (1, written), (2, None), (3, written)])
-    assert [row["v"] for row in read(warehouse, user_spec(table))] == [None, expected, None, expected]
-
-
-def test_texts_of_every_length_of_backslashes_arrive_exactly(ground: PostgresGround, warehouse: Warehouse) -> None:
-    texts = ["\\" * n + end for n in range(9) for end in ("", "n", "\n", "N", "\\n")] + ["", " ", "\x7f", "名前🙂"]
-    columns = {"id": "integer", "a": "text", "b": "text"}
-    table = ground.make("texts", columns, [(n, text, text[::-1]) for n, text in enumerate(texts)])
-    found = {int(row[batches.KEY]): (row["a"], row["b"]) for row in read(warehouse, user_spec(table))}
-    assert found == {n: (text, text[::-1]) for n, text in enumerate(texts)}
-
-
-@pytest.mark.parametrize(
-    ("type", "values"),
-    [
-        ("numeric", ["NaN", "Infinity", "-Infinity"]),
-        ("numeric(10,2)", ["NaN"]),
-        ("timestamp", ["infinity", "-infinity", "0044-03-15 12:00:00 BC", "10000-01-01"]),
-        ("timestamp with time zone", ["infinity", "-infinity", "0044-03-15 12:00:00+00 BC", "20000-01-01 00:00:00+00"]),
-        ("date", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01"]),
-    ],
-)
-def test_values_that_mixpanel_has_no_place_for_are_absent(
-    ground: PostgresGround, warehouse: Warehouse, type: str, values: list[str]
-) -> None:
-    table = ground.make("odd", {"id": "integer", "v": type}, list(enumerate(values)))
-    assert {row["v"] for row in read(warehouse, user_spec(table))} == {None}
-    sync = Mirroring(warehouse, user_spec(table))
-    assert len(sync.run()) == len(values)
-    assert sync.run() == []
-
-
-def test_moments_without_end_are_no_moments(ground: PostgresGround, warehouse: Warehouse) -> None:
-    values = ["infinity", "-infinity", "2024-03-01 12:00:00"]
-    for type in ("timestamp", "timestamp with time zone"):
-        table = ground.make("odd", {"id": "integer", "at": type}, list(enumerate(values)))
-        for zone in ("UTC", "America/New_York"):
-            found = [row[batches.TIME] for row in read(warehouse, event_spec(table, timezone=zone))]
-            assert found[:2] == [None, None]
-            assert found[2] is not None
-
-
-@pytest.mark.parametrize("text", ["2024-02-30", "2023-02-29", "1900-02-29", "2024-13-01", "2024-04-31", "2024-03-01 25:00",
-                                  "0000-01-01", "2024-03-01T12:00:00+99:00", "2024-03-01 12:60:00", "now", "infinity"])  # fmt: skip
-def test_texts_that_are_almost_moments_are_none(ground: PostgresGround, warehouse: Warehouse, text: str) -> None:
-    table = ground.make(
-        "odd", {"id": "integer", "at": "text"}, [(1, text), (2, "2024-02-29"), (3, "2000-02-29T23:59Z")]
-    )
-    found = [row[batches.TIME] for row in read(warehouse, event_spec(table))]
-    assert found == [None, 1_709_164_800_000, 951_868_740_000]
-
-
-def test_an_endless_insert_time_does_not_end_the_sync(ground: PostgresGround, warehouse: Warehouse) -> None:
-    columns = {"word": "text", "at": "timestamp", "written": "timestamp"}
-    rows = [("a", "2024-03-01", "2024-03-01"), ("never", "2024-03-01", "infinity")]
-    spec = append_spec(ground.make("log", columns, rows))
-    window = warehouse.tables.window(spec, None)
-    assert (window.upto, window.rows, window.unread) == ("2024-03-01 00:00:00", 1, 1)
-    assert [row["word"] for row in read(warehouse, spec, window)] == ["a"]
-
-
 def test_a_table_of_very_many_columns_is_mirrored(ground: PostgresGround, warehouse: Warehouse) -> None:
     columns = {"id": "integer"} | {f"c{n}": "text" for n in range(400)}
     sync = Mirroring(warehouse, user_spec(ground.make("wide", columns, [(1, *map(str, range(400)))])))
@@ -267,36 +186,6 @@ def test_syncs_with_long_names_keep_tables_of_their_own(ground: PostgresGround, 
     assert tally(one.run()) == tally(other.run()) == {"insert": 20}
     ground.remove("many", "id < 3")
     assert tally(one.run()) == tally(other.run()) == {"delete": 3}
-
-
-def test_of_runs_that_start_at_once_one_gets_the_lease(ground: PostgresGround) -> None:
-    found: list[Lease | None] = []
-    warehouses = [ground.open() for _ in range(6)]
-
-    def ask(number: int) -> None:
-        mine = Lease("plain", f"run {number}", datetime.now(UTC) + timedelta(minutes=1))
-        found.append(warehouses[number].state.acquire(mine))
-
-    threads = [Thread(target=ask, args=(number,)) for number in range(len(warehouses))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for warehouse in warehouses:
-        warehouse.close()
-    assert len(found) == len(warehouses)
-    assert found.count(None) == 1
-
-
-def test_a_connection_that_the_server_ends_is_an_outage_and_the_next_statement_has_another(
-    ground: PostgresGround, warehouse: Warehouse
-) -> None:
-    spec = user_spec(ground.fill("many", 10))
-    assert warehouse.tables.count(spec) == 10
-    ground.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mixpanel_wh'")
-    with pytest.raises(WarehouseUnavailable, match="terminat"):
-        warehouse.tables.count(spec)
-    assert warehouse.tables.count(spec) == 10
 
 
 def test_rows_that_a_policy_hides_stop_the_run_and_look_not_deleted(
