@@ -24,12 +24,6 @@ def ground(postgres: RunningPostgres) -> Iterator[PostgresGround]:
         yield ground
 
 
-@pytest.fixture
-def warehouse(ground: PostgresGround) -> Iterator[Warehouse]:
-    with closing(ground.open()) as warehouse:
-        yield warehouse
-
-
 class TestPostgres(WarehouseContract):
     """The staging schema in the same database."""
 

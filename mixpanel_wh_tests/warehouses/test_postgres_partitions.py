@@ -37,12 +37,6 @@ def ground(postgres: RunningPostgres) -> Iterator[PartitionedGround]:
         yield ground
 
 
-@pytest.fixture
-def warehouse(ground: PartitionedGround) -> Iterator[Warehouse]:
-    with closing(ground.open()) as warehouse:
-        yield warehouse
-
-
 class TestPostgresPartitions(PartitionsContract):
     """Partitions by range."""
 

@@ -20,12 +20,6 @@ def ground(postgres: RunningPostgres) -> Iterator[PostgresGround]:
         yield ground
 
 
-@pytest.fixture
-def warehouse(ground: PostgresGround) -> Iterator[Warehouse]:
-    with closing(ground.open()) as warehouse:
-        yield warehouse
-
-
 EXACT = {
     "numeric(38,10)": ("1234567890123456789012345678.0123456789", Decimal("1234567890123456789012345678.0123456789")),
     "numeric": ("0.1000", "0.1"),

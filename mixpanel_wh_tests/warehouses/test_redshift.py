@@ -57,12 +57,6 @@ def ground(redshift: RunningRedshift, request: pytest.FixtureRequest) -> Iterato
         yield ground
 
 
-@pytest.fixture
-def warehouse(ground: RedshiftGround) -> Iterator[Warehouse]:
-    with closing(ground.open()) as warehouse:
-        yield warehouse
-
-
 class TestRedshiftSessions(EndedSessionsContract):
     """Sessions of one server."""
 

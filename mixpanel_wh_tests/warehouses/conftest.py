@@ -1,0 +1,16 @@
+"""What the tests of every warehouse get: the warehouse, open on the ground that a file or a class of theirs gives."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh_tests.warehouses.ground import Ground
+
+
+@pytest.fixture
+def warehouse(ground: Ground) -> Iterator[Warehouse]:
+    """The warehouse, opened for one test."""
+    with closing(ground.open()) as warehouse:
+        yield warehouse
