@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from mixpanel_wh.engine.errors import SourceError, StagingError
+from mixpanel_wh.engine.errors import MixpanelWhError, SourceError, StagingError
 from mixpanel_wh.engine.ports import Column, Table
 from mixpanel_wh.engine.spec import TableName
 from mixpanel_wh.warehouses.catalogue import Partitions
@@ -19,6 +19,9 @@ from mixpanel_wh.warehouses.databricks.trouble import MISSING, error_class
 
 VERSIONED = ("MANAGED", "EXTERNAL")
 FEED = "delta.enableChangeDataFeed"
+DETAILS = "# Detailed Table Information"
+# Of a Delta table with row filters or column masks Databricks may show the rows of now and nothing else.
+WITHOUT_HISTORY = {"ROW_LEVEL_SECURITY_COLUMN_MASK_FEATURE_NOT_SUPPORTED", "FGAC_TIME_TRAVEL_NOT_SUPPORTED"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,23 @@ class Described:
 
     table: Table
     is_delta: bool
+
+
+def listed_columns(found: Sequence[Sequence[Any]]) -> tuple[tuple[Column, ...], list[tuple[str, str]]]:
+    """What DESCRIBE TABLE tells: the columns, and what stands below them, such as those that rows are clustered by."""
+    listed = [(str(name or ""), str(kind or "")) for name, kind, *_ in found]
+    end = next((n for n, (name, kind) in enumerate(listed) if not name or not kind), len(listed))
+    return tuple(Column(*pair) for pair in listed[:end]), listed[end:]
+
+
+def of_class(error: MixpanelWhError) -> str:
+    """The name that Databricks gives what led to an error; empty where it has none."""
+    return error_class(error.__cause__) if error.__cause__ else ""
+
+
+def switched_on(table: str) -> str:
+    """The statement that switches on the change data feed of a table, whose name is quoted."""
+    return f"ALTER TABLE {table} SET TBLPROPERTIES ({FEED} = true)"
 
 
 @dataclass
@@ -58,14 +78,14 @@ class DatabricksCatalogue:
         try:
             found = self.session.rows(f"DESCRIBE TABLE EXTENDED {self.source(table)}")
         except SourceError as error:
-            if error.__cause__ is None or error_class(error.__cause__) not in MISSING:
+            if of_class(error) not in MISSING:
                 raise
             raise SourceError(f"there is no table {table} in the warehouse{self._nearest(table)}") from error
-        listed = [(str(name), str(kind)) for name, kind, *_ in found]
-        end = next((n for n, (name, _) in enumerate(listed) if not name or name.startswith("# ")), len(listed))
-        told = dict(listed[end:])
-        kind, columns = told.get("Type", "").upper(), tuple(Column(*pair) for pair in listed[:end])
-        is_delta = told.get("Provider", "").lower() == "delta" and kind in VERSIONED
+        columns, rest = listed_columns(found)
+        details = dict(reversed(rest[rest.index((DETAILS, "")) :] if (DETAILS, "") in rest else rest))
+        told = {name: details.get(name, "") for name in ("Type", "Provider")}
+        kind = told["Type"].upper()
+        is_delta = told["Provider"].lower() == "delta" and kind in VERSIONED
         return Described(Table(table, columns, is_view="VIEW" in kind), is_delta)
 
     def _nearest(self, table: TableName) -> str:
@@ -98,8 +118,17 @@ class DatabricksCatalogue:
     def change_token(self, table: TableName) -> str:
         """The version of a Delta table, which costs no scan; of everything else all rows are hashed."""
         described = self.described(table)
-        moved = repr(self.version(table)) if described.is_delta else self._hashed(described.table)
+        moved = self._moved(described) or self._hashed(described.table)
         return hashlib.md5(repr((described.table.columns, moved)).encode(), usedforsecurity=False).hexdigest()
+
+    def _moved(self, described: Described) -> str:
+        """The version as text; empty where there is none."""
+        try:
+            return repr(self.version(described.table.name)) if described.is_delta else ""
+        except SourceError as error:
+            if of_class(error) not in WITHOUT_HISTORY:
+                raise
+            return ""
 
     def _hashed(self, table: Table) -> str:
         columns = [self.dialect.hashable(column) for column in table.columns]

@@ -14,9 +14,8 @@ from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
-from mixpanel_wh.warehouses.databricks.catalogue import Version
+from mixpanel_wh.warehouses.databricks.catalogue import WITHOUT_HISTORY, Described, Version, of_class, switched_on
 from mixpanel_wh.warehouses.databricks.tables import DatabricksTables
-from mixpanel_wh.warehouses.databricks.trouble import error_class
 from mixpanel_wh.warehouses.databricks.versions import Committed, TableVersions
 from mixpanel_wh.warehouses.kept import Names
 from mixpanel_wh.warehouses.present import BUCKET
@@ -31,7 +30,9 @@ RESHAPED = "its columns changed in a way that the change data feed does not foll
 WHY = {
     "DELTA_MISSING_CHANGE_DATA": LATE, "DELTA_CHANGE_DATA_FILE_NOT_FOUND": GONE, "DELTA_FILE_NOT_FOUND": GONE,
     "DELTA_FILE_NOT_FOUND_DETAILED": GONE, "DELTA_VERSION_NOT_FOUND": GONE, "DELTA_LOG_FILE_NOT_FOUND": GONE,
-    "DELTA_VERSIONS_NOT_CONTIGUOUS": GONE, "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_DATA_SCHEMA": RESHAPED,
+    "DELTA_VERSIONS_NOT_CONTIGUOUS": GONE, "DELTA_TRUNCATED_TRANSACTION_LOG": GONE, "FAILED_READ_FILE": GONE,
+    "DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION": GONE,
+    "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_DATA_SCHEMA": RESHAPED,
     "DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE": RESHAPED,
 }  # fmt: skip
 
@@ -49,10 +50,21 @@ class FeedSnapshots(HashSnapshots):
 
     def stage(self, spec: SyncSpec, pending: Pending, part: Part | None = None) -> Pending:
         """Write the changes to the change table of the sync; returns `pending` with its counts."""
+        pending = replace(pending, staged=True, partial=part is not None)
         described = self.tables.catalogue.described(spec.table)
-        now = self.tables.catalogue.version(spec.table) if described.is_delta else None
+        try:
+            now = self.tables.catalogue.version(spec.table) if described.is_delta else None
+            return self._staged_at(now, described, spec, pending, part)
+        except SourceError as error:
+            if not described.is_delta or of_class(error) not in WITHOUT_HISTORY:
+                raise
+        return self._staged_at(None, described, spec, pending, part)
+
+    def _staged_at(
+        self, now: Version | None, described: Described, spec: SyncSpec, pending: Pending, part: Part | None
+    ) -> Pending:
         with self.tables.pinned(described.table, now.number if now else None):
-            staged = self._staged(spec, replace(pending, staged=True, partial=part is not None), now, part)
+            staged = self._staged(spec, pending, now, part)
         self.versions.stage(spec.name, now)
         return staged
 
@@ -81,7 +93,8 @@ class FeedSnapshots(HashSnapshots):
         if known.table_id != now.id or known.version > now.number:
             return False, f"{spec.table} was made anew since the last run: every row was compared"
         if known.version < now.number and not now.feeds:
-            return False, ""
+            on = switched_on(self.tables.catalogue.source(spec.table))
+            return False, f"the change data feed of {spec.table} is off, so every row was compared: run  {on}"
         return self._fed(projection, names, scan, known, now)
 
     def _fed(
@@ -97,7 +110,7 @@ class FeedSnapshots(HashSnapshots):
             touched = f"SELECT DISTINCT {self._present(projection, scan).bucket} AS {BUCKET} FROM {feed}"
             self._mark(names, touched, projection.parameters)
         except SourceError as error:
-            why = WHY.get(error_class(error.__cause__) if error.__cause__ else "", str(error))
+            why = WHY.get(of_class(error), str(error))
             return False, f"the changes of {table} could not be read, {why}: every row was compared"
         return True, f"versions {known.version + 1} to {now.number} of {table} were read from its change data feed"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mixpanel_wh.engine.spec import TableName
-from mixpanel_wh.warehouses.databricks.catalogue import FEED
+from mixpanel_wh.warehouses.databricks.catalogue import switched_on
 from mixpanel_wh.warehouses.databricks.dialect import DatabricksDialect
 from mixpanel_wh.warehouses.databricks.warehouse import CATALOG, staging_of
 
@@ -32,7 +32,7 @@ def setup_sql(settings: Mapping[str, Any], tables: Iterable[TableName]) -> list[
         *(f"GRANT USE SCHEMA ON SCHEMA {_quoted(name)} TO {user}" for name in schemas),
         *(f"GRANT SELECT ON TABLE {_quoted(name)} TO {user}" for name in named),
         *writing,
-        *(f"ALTER TABLE {_quoted(name)} SET TBLPROPERTIES ({FEED} = true)" for name in named),
+        *(switched_on(_quoted(name)) for name in named),
     ]
 
 

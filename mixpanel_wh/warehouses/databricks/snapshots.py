@@ -52,7 +52,7 @@ class DatabricksSnapshots(FeedSnapshots):
         """Bring the snapshot to what was sent; with `settle`, only to what was surely delivered."""
         names = self._names(spec)
         if pending.rows and not (settle and not pending.acknowledged):
-            self._merge_changes(names, pending, settle)
+            self._merge_changes(spec, names, pending, settle)
             if settle:
                 self._execute(f"DELETE FROM {names.fingerprints} WHERE TRUE")
         if not settle:
@@ -61,13 +61,14 @@ class DatabricksSnapshots(FeedSnapshots):
                 self.versions.commit(spec.name)
         self.discard(spec)
 
-    def _merge_changes(self, names: Names, pending: Pending, settle: bool) -> None:
+    def _merge_changes(self, spec: SyncSpec, names: Names, pending: Pending, settle: bool) -> None:
         """One statement, that changes nothing when it runs again. What becomes of a rejected row is told where the
         shared snapshots do the same."""
         held = "refused" if settle else f"(refused AND {batches.OP} = 'delete')"
         last = self._row_at(names, pending.acknowledged) if settle else None
         answered = f" AND {self.tables.dialect.row_number} < {last}" if last is not None else ""
-        kept = [f"CASE WHEN refused THEN {OLD[alias]} ELSE {alias} END AS {alias}" if alias in self._staged_names(names)
+        staged = self.staging.columns("changes", spec.name)
+        kept = [f"CASE WHEN refused THEN {OLD[alias]} ELSE {alias} END AS {alias}" if alias in staged
                 else f"CAST(NULL AS {'BIGINT' if alias == batches.TIME else 'STRING'}) AS {alias}"
                 for alias in IDENTITY]  # fmt: skip
         columns = (BUCKET, batches.KEY, HASH, *IDENTITY)
@@ -81,9 +82,6 @@ class DatabricksSnapshots(FeedSnapshots):
             f"VALUES ({', '.join(f's.{name}' for name in columns)})",
             {"run_id": pending.run_id},
         )
-
-    def _staged_names(self, names: Names) -> set[str]:
-        return {str(row[0]) for row in self.tables.staging.session.rows(f"DESCRIBE TABLE {names.changes}")}
 
     def _answers(self, names: Names) -> str:
         """The staged changes, each with whether it was refused in the run of parameter `run_id`."""

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.state import Lease
+from mixpanel_wh.warehouses.databricks.catalogue import listed_columns, of_class
 from mixpanel_wh.warehouses.databricks.session import DatabricksSession
-from mixpanel_wh.warehouses.databricks.trouble import MISSING, error_class
+from mixpanel_wh.warehouses.databricks.trouble import MISSING
 from mixpanel_wh.warehouses.databricks.versions import TableVersions
 from mixpanel_wh.warehouses.staging import STATE_TABLES, Staging
 from mixpanel_wh.warehouses.state import SqlState
@@ -44,11 +45,12 @@ class DatabricksStaging(Staging):
     def columns(self, name: str, sync: str | None = None) -> list[str]:
         """The column names of a table, in order; none where there is no such table."""
         try:
-            return [str(row[0]) for row in self.session.rows(f"DESCRIBE TABLE {self.table(name, sync)}")]
+            found = self.session.rows(f"DESCRIBE TABLE {self.table(name, sync)}")
         except SourceError as error:
-            if error.__cause__ is not None and error_class(error.__cause__) in MISSING:
+            if of_class(error) in MISSING:
                 return []
             raise
+        return [column.name for column in listed_columns(found)[0]]
 
 
 @dataclass
@@ -66,15 +68,22 @@ class DatabricksState(SqlState):
         """Take or renew the lease; None when taken, else the lease that somebody else holds.
 
         One statement decides: of two that change the table at once, Delta lets one go through and the other runs again.
+        Of two that add a row at once it may let both through, where conflicts are looked for row by row: whoever sees
+        the other's row then gives way.
         """
         self.staging.ensure()
         free = "t.holder = s.holder OR t.expires_at <= :now"
         given = {"sync": lease.sync, "value": lease.holder, "at": lease.expires_at.isoformat()}
         self._session.execute(self._merge("leases", free), given | {"now": datetime.now(UTC).isoformat()})
-        found = self._row("leases", lease.sync)
-        if found is None or found[1] == lease.holder:
-            return None
-        return Lease(lease.sync, str(found[1]), datetime.fromisoformat(str(found[2])))
+        others = [one for one in self._leases(lease.sync) if one.holder != lease.holder]
+        if others:
+            self.release(lease.sync, lease.holder)
+        return others[0] if others else None
+
+    def _leases(self, sync: str) -> list[Lease]:
+        table = self.staging.table("leases")
+        found = self._session.rows(f"SELECT holder, expires_at FROM {table} WHERE sync = :sync", {"sync": sync})
+        return [Lease(sync, str(holder), datetime.fromisoformat(str(at))) for holder, at in found]
 
     def _merge(self, table: str, allowed: str = "TRUE") -> str:
         """The statement that puts a value in place of a sync's value in a table, where that is allowed."""

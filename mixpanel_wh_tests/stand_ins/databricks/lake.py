@@ -46,6 +46,7 @@ class LakeTable:
     shelf: Shelf | None = None
     base: int = 0
     feed_since: int | None = None
+    reshaped: list[int] = field(default_factory=list)
     lost_before: int = 0
     made: int = 0
 
@@ -250,6 +251,9 @@ class Lake:
         if table.feed_since is None or start < table.feed_since or not table.shelf:
             raise Refused(f"[DELTA_MISSING_CHANGE_DATA] Error getting change data for range [{start}, {end}] as change "
                           "data was not recorded for version. SQLSTATE: KD002")  # fmt: skip
+        if any(start <= version <= end for version in table.reshaped):
+            raise Refused(f"[DELTA_CHANGE_DATA_FEED_INCOMPATIBLE_SCHEMA_CHANGE] Retrieving table changes between version "
+                          f"{start} and {end} failed because of an incompatible schema change. SQLSTATE: 0AKDC")  # fmt: skip
         if start < table.lost_before:
             raise Refused(f"[DELTA_CHANGE_DATA_FILE_NOT_FOUND] File referenced in the transaction log cannot be found "
                           f"for version {start}. SQLSTATE: 42K03")  # fmt: skip
@@ -485,6 +489,16 @@ class Lake:
             table.shelf.reshape()
             self._show(table)
         table.commit(operation)
+        table.reshaped.append(table.version)
+
+    def restore(self, table: LakeTable, version: int) -> None:
+        """One more version, which holds what an older one held."""
+        assert table.shelf, "only versions that are kept can be restored"
+        rows = self._shown(table.shelf.at(version - table.base))
+        columns = ", ".join(there for _, _, there in table.columns)
+        with self._committed(table, table.shelf, "RESTORE"):
+            self.duck.execute(f"DELETE FROM {table.duck}")
+            self.duck.execute(f"INSERT INTO {table.duck} ({columns}, {ROW}) SELECT {columns}, {ROW} FROM {rows}")
 
     def _rename_table(self, table: LakeTable, name: Name) -> None:
         del self.tables[table.name]
@@ -494,9 +508,14 @@ class Lake:
     def set_properties(self, table: LakeTable, given: Mapping[str, str]) -> None:
         """Change properties; the change data feed begins with the version after."""
         table.properties |= given
+        if given.get(FEED) == "false":
+            table.feed_since = None
         if given.get(FEED) == "true" and table.feed_since is None:
             table.commit("SET TBLPROPERTIES")
-            self._shelve(table, feeds=True)
+            if table.shelf:
+                table.shelf.reshape()
+            else:
+                self._shelve(table, feeds=True)
             table.feed_since = table.version + 1
             return
         if table.shelf:
@@ -603,6 +622,11 @@ def _drop_column(lake: Lake, session: Session, match: re.Match[str]) -> pa.Table
     return EMPTY
 
 
+def _restore(lake: Lake, session: Session, match: re.Match[str]) -> pa.Table:
+    lake.restore(lake.table(lake.whole(match["name"], session)), int(match["version"]))
+    return EMPTY
+
+
 def _vacuum(lake: Lake, session: Session, match: re.Match[str]) -> pa.Table:
     table = lake.table(lake.whole(match["name"], session))
     table.lost_before = table.version + 1
@@ -631,6 +655,7 @@ COMMANDS: tuple[tuple[str, Command], ...] = (
     (rf"ALTER\s+TABLE\s+(?P<name>{NAME})\s+SET\s+TBLPROPERTIES\s*\((?P<pairs>.*)\)", _property),
     (rf"ALTER\s+TABLE\s+(?P<name>{NAME})\s+DROP\s+COLUMN\s+(?P<column>{PART})", _drop_column),
     (rf"VACUUM\s+(?P<name>{NAME}).*", _vacuum),
+    (rf"RESTORE\s+TABLE\s+(?P<name>{NAME})\s+TO\s+VERSION\s+AS\s+OF\s+(?P<version>\d+)", _restore),
     (r"SELECT\s+current_user\(\)", _user),
     (r"SET\s+TIME\s+ZONE\s+'UTC'", _nothing),
 )

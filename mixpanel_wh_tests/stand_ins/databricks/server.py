@@ -6,10 +6,11 @@ import tempfile
 import threading
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -198,6 +199,7 @@ class RunningDatabricks:
         self.tokens = {ADMIN_TOKEN: ADMIN}
         self.principals: dict[str, str] = {}
         self.files_fetched = 0
+        self.starting = 0
         self.service = Service(self)
         self.processor = TCLIService.Processor(self.service)
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -246,6 +248,9 @@ def _handler(server: RunningDatabricks) -> type[BaseHTTPRequestHandler]:
                 self._answer(403, b"")
             elif self.path != HTTP_PATH:
                 self._answer(404, b"")
+            elif server.starting:
+                server.starting -= 1
+                self._answer(503, b"", {"Retry-After": "0"})
             else:
                 server.service.asking.user = server.tokens[secret]
                 server.service.asking.agent = self.headers.get("User-Agent", "")
@@ -258,8 +263,10 @@ def _handler(server: RunningDatabricks) -> type[BaseHTTPRequestHandler]:
             server.files_fetched += content is not None
             self._answer(404 if content is None else 200, content or b"")
 
-        def _answer(self, status: int, content: bytes) -> None:
+        def _answer(self, status: int, content: bytes, more: Mapping[str, str] = MappingProxyType({})) -> None:
             self.send_response(status)
+            for name, value in more.items():
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/x-thrift")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
