@@ -2,16 +2,24 @@
 
 import gc
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from databricks.sql.exc import DatabaseError, ServerOperationError
 
 from mixpanel_wh.engine.errors import MixpanelWhError, SourceError, StagingError, WarehouseUnavailable
 from mixpanel_wh.engine.ports import Warehouse
+from mixpanel_wh.engine.state import Lease
 from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh.warehouses.check import check_warehouse, setup_statements
+from mixpanel_wh.warehouses.databricks.signing_in import ServicePrincipal
+from mixpanel_wh.warehouses.databricks.trouble import Place, explained, refused
+from mixpanel_wh.warehouses.databricks.warehouse import hostname
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
 from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, read, user_spec
 from mixpanel_wh_tests.warehouses.databricks_ground import DatabricksGround
@@ -116,6 +124,115 @@ def test_why_no_connection_comes_about_is_one_sentence_without_secrets(
     assert "\n" not in str(raised.value)
     del raised
     gc.collect()
+
+
+def test_a_warehouse_that_is_starting_is_waited_for(ground: DatabricksGround) -> None:
+    ground.server.starting = 2
+    with closing(opened(ground.server.settings(staging_schema=ground.staging))) as warehouse:
+        assert ground.server.starting == 0
+        ground.server.starting = 1
+        assert warehouse.tables.count(user_spec(ground.fill("many", 10))) == 10
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (401, b"{}", "refused client_id me (401): check client_id and client_secret of the warehouse"),
+        (503, b"", "gives no token now (503): run again later"),
+        (200, b"<html>Sign in</html>", "does not answer as a workspace does: check server_hostname of the warehouse"),
+        (200, b'{"error": "none"}', "does not answer as a workspace does: check server_hostname of the warehouse"),
+        (200, b"[]", "does not answer as a workspace does: check server_hostname of the warehouse"),
+    ],
+)
+def test_what_is_no_token_is_told_in_a_sentence(status: int, body: bytes, told: str) -> None:
+    with answering(status, body) as address, pytest.raises(WarehouseUnavailable) as raised:
+        ServicePrincipal(address, "me", SECRET).headers()
+    assert str(raised.value) == f"{address} {told}"
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """The address of a server that answers everything alike."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is printed."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("written", ["dbc-1.cloud.example", "https://dbc-1.cloud.example/", " https://dbc-1.cloud.example/?o=1"])
+def test_a_host_may_be_written_as_the_browser_shows_it(written: str) -> None:
+    assert hostname({"server_hostname": written}) == "dbc-1.cloud.example"
+
+
+PLACE = Place("dbc-1.cloud.example", "/sql/1.0/warehouses/1", "main", ("main", "mixpanel"), "me")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "told"),
+    [
+        (
+            "Error running query: [UNRESOLVED_COLUMN.WITH_SUGGESTION] org.apache.spark.sql.catalyst.ExtendedAnalysisException: "
+            "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column with name `a` cannot be resolved. SQLSTATE: 42703; line 1 pos 7;\n"
+            "'Project ['a]",
+            SourceError, "Databricks refused a statement: A column with name `a` cannot be resolved",
+        ),
+        (
+            "Error running query: com.databricks.sql.io.FileReadException: Error while reading file s3://x. It is gone.",
+            SourceError, "Databricks refused a statement: Error while reading file s3://x. It is gone",
+        ),
+        (
+            "PERMISSION_DENIED: User does not have USE CATALOG on Catalog 'main'.",
+            SourceError, "user me lacks USE CATALOG on catalog main: run  GRANT USE CATALOG ON CATALOG `main` TO `me`",
+        ),
+        (
+            "Error running query: [INSUFFICIENT_PERMISSIONS] java.lang.SecurityException: Insufficient privileges: User does "
+            "not have permission SELECT on table `main`.`sales`.`orders`",
+            SourceError, "user me lacks SELECT on table main.sales.orders: run  GRANT SELECT ON TABLE "
+            "`main`.`sales`.`orders` TO `me`",
+        ),
+        ("Connection reset by peer", WarehouseUnavailable, "Databricks at dbc-1.cloud.example: Connection reset by peer"),
+    ],
+    ids=["cluster", "file", "catalog", "table", "network"],
+)  # fmt: skip
+def test_what_the_server_says_becomes_one_sentence(message: str, kind: type[MixpanelWhError], told: str) -> None:
+    error = explained(ServerOperationError(message), PLACE)  # type: ignore[no-untyped-call]
+    assert (type(error), str(error)) == (kind, told)
+
+
+def test_who_may_not_even_enter_is_told_which_grant_is_missing() -> None:
+    said = "[INSUFFICIENT_PERMISSIONS] User does not have USE CATALOG on Catalog 'main'."
+    error = refused(DatabaseError(said), PLACE)  # type: ignore[no-untyped-call]
+    assert str(error) == "user me lacks USE CATALOG on catalog main: run  GRANT USE CATALOG ON CATALOG `main` TO `me`"
+
+
+def test_of_two_leases_that_were_added_at_once_neither_is_taken(ground: DatabricksGround) -> None:
+    """Databricks may let two MERGE statements add a row each: it looks for conflicts among rows that are there."""
+    mine, other = (Lease("people", holder, datetime.now(UTC) + timedelta(minutes=1)) for holder in ("mine", "other"))
+    with closing(ground.open()) as warehouse:
+        assert warehouse.state.acquire(mine) is None
+        ground.run(
+            f"INSERT INTO main.{ground.staging}.leases VALUES ('people', 'other', '{other.expires_at.isoformat()}')"
+        )
+        assert warehouse.state.acquire(mine) == other
+        assert warehouse.state.acquire(other) is None
+        warehouse.state.release("people", "other")
+        assert warehouse.state.acquire(mine) is None
 
 
 def test_a_table_that_is_not_there_is_named_with_the_nearest_one(ground: DatabricksGround) -> None:

@@ -58,10 +58,18 @@ class ServicePrincipal(CredentialsProvider):
             raise WarehouseUnavailable(
                 f"{self.address} gives no token: check server_hostname of the warehouse"
             ) from None
+        if answer.status >= 500 or answer.status == 429:
+            raise WarehouseUnavailable(f"{self.address} gives no token now ({answer.status}): run again later")
         if answer.status != 200:
             raise WarehouseUnavailable(
                 f"{self.address} refused client_id {self.client_id} ({answer.status}): check client_id and "
                 "client_secret of the warehouse"
             )
-        told = json.loads(answer.data)
-        self.token, self.expires = str(told["access_token"]), time.monotonic() + float(told.get("expires_in", 3600))
+        try:
+            told = json.loads(answer.data)
+            token, lasts = str(told["access_token"]), float(told.get("expires_in", 3600))
+        except (ValueError, KeyError, TypeError):
+            raise WarehouseUnavailable(
+                f"{self.address} does not answer as a workspace does: check server_hostname of the warehouse"
+            ) from None
+        self.token, self.expires = token, time.monotonic() + lasts

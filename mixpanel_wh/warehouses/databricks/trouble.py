@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from mixpanel_wh.engine.errors import MixpanelWhError, SourceError, StagingError, WarehouseUnavailable
 
 CLASS = re.compile(r"\[([A-Z][A-Z0-9_]+)(?:\.[A-Z0-9_]+)*\]")
+# What stands before a message, on clusters several times: who passes it on, its class, the Java class that was thrown.
+BEFORE = re.compile(
+    r"^(?:Error (?:during request to server|running query): ?|\[[A-Z][\w.]*\] ?|"
+    r"(?:[a-z][\w$]*\.)+[\w$]+(?:Exception|Error): ?)+"
+)
 STATE = re.compile(r"\s*\(?SQLSTATE: ?\w+\)?.*$", re.DOTALL)
 # A statement that lost against another one was not committed, and may run again.
 LOST = re.compile(r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED|Concurrent\w+Exception")
+# What a cluster of an older runtime tells without a class.
+THROWN = re.compile(r"(?:Parse|Analysis|FileRead|FileNotFound)Exception")
 MISSING = {"TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "NO_SUCH_CATALOG_EXCEPTION", "CATALOG_NOT_FOUND"}
 ENDED = re.compile(r"Invalid SessionHandle|INVALID_HANDLE|[Ss]ession \S* ?(?:is closed|has expired|does not exist)")
 DENIED = re.compile(
@@ -50,8 +57,7 @@ def session_ended(error: BaseException) -> bool:
 def first_sentence(error: BaseException) -> str:
     """The server's message on one line, without its class, its state and the statement that it repeats."""
     whole = re.sub(r"\s+", " ", STATE.sub("", str(error).split("== SQL")[0])).strip()
-    whole = re.sub(r"^(Error during request to server: ?|org\.apache\.[\w.]+: ?)+", "", whole)
-    return re.sub(r"^\[[\w.]+\] ?", "", whole).rstrip(". ") or type(error).__name__
+    return BEFORE.sub("", whole).rstrip(". ") or type(error).__name__
 
 
 def refused(error: BaseException, place: Place) -> MixpanelWhError:
@@ -60,6 +66,9 @@ def refused(error: BaseException, place: Place) -> MixpanelWhError:
     if own is not None:
         return own
     text = _with_status(error)
+    denied = DENIED.search(text)
+    if denied:
+        return _denied_by(denied, place)
     for sign, sentence in _REFUSALS:
         if re.search(sign, text):
             return WarehouseUnavailable(sentence.format(place=place))
@@ -103,11 +112,11 @@ def explained(error: BaseException, place: Place) -> MixpanelWhError:
     text = str(error)
     denied = DENIED.search(text)
     if denied:
-        return _denied(denied["right"], denied["kind"], denied["name"].strip("`'\".").replace("`", ""), place)
+        return _denied_by(denied, place)
     found = error_class(error)
     if not found and re.search(r"\b401\b|\b403\b|[Uu]nauthorized|gives no token", _with_status(error)):
         return refused(error, place)
-    if found or "SQLSTATE" in text or "ParseException" in text or "AnalysisException" in text:
+    if found or "SQLSTATE" in text or THROWN.search(text):
         return SourceError(f"Databricks refused a statement: {first_sentence(error)}")
     return WarehouseUnavailable(f"Databricks at {place.host}: {first_sentence(error)}")
 
@@ -121,6 +130,10 @@ def grant(right: str, kind: str, name: str, user: str) -> str:
     """The statement that gives a right."""
     whose = "`" + (user or "user").replace("`", "``") + "`"
     return f"GRANT {right} ON {kind.upper()} {quoted(name)} TO {whose}"
+
+
+def _denied_by(denied: re.Match[str], place: Place) -> MixpanelWhError:
+    return _denied(denied["right"], denied["kind"], denied["name"].strip("`'\".").replace("`", ""), place)
 
 
 def _denied(right: str, kind: str, name: str, place: Place) -> MixpanelWhError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -65,7 +66,8 @@ def connect(settings: Mapping[str, Any]) -> DatabricksWarehouse:
     """
     catalog = str(settings.get("catalog", CATALOG))
     staging = staging_of(settings)
-    place = Place(str(settings["server_hostname"]), str(settings["http_path"]), catalog, staging)
+    host, user = hostname(settings), str(settings.get("client_id") or "")
+    place = Place(host, str(settings["http_path"]), catalog, staging, user)
     arguments = _arguments(settings, catalog)
 
     def opened() -> Connection:
@@ -79,6 +81,11 @@ def connect(settings: Mapping[str, Any]) -> DatabricksWarehouse:
     return DatabricksWarehouse(session, tables, snapshots, SqlLedger(tables), DatabricksState(stands))
 
 
+def hostname(settings: Mapping[str, Any]) -> str:
+    """The workspace's host; what people copy from a browser is an address."""
+    return re.sub(r"^https?://|/.*$", "", str(settings["server_hostname"]).strip())
+
+
 def staging_of(settings: Mapping[str, Any]) -> tuple[str, str]:
     """The catalogue and the schema of the staging schema."""
     catalog = settings.get("staging_catalog") or settings.get("catalog") or CATALOG
@@ -87,14 +94,14 @@ def staging_of(settings: Mapping[str, Any]) -> tuple[str, str]:
 
 def _arguments(settings: Mapping[str, Any], catalog: str) -> dict[str, Any]:
     """What the connector is called with."""
-    given = {name: settings[name] for name in ("server_hostname", "http_path")}
-    given |= {"catalog": catalog, **CONNECTING}
+    host = hostname(settings)
+    given = {"server_hostname": host, "http_path": settings["http_path"], "catalog": catalog, **CONNECTING}
     if settings.get("schemas"):
         given["schema"] = str(next(iter(settings["schemas"])))
     if settings.get("access_token"):
         given["access_token"] = settings["access_token"]
     elif settings.get("client_id") and settings.get("client_secret"):
-        address = settings.get("connection", {}).get("address") or f"https://{settings['server_hostname']}"
+        address = settings.get("connection", {}).get("address") or f"https://{host}"
         given["credentials_provider"] = ServicePrincipal(address, settings["client_id"], settings["client_secret"])
     else:
         raise ConfigError(["a databricks warehouse needs access_token, or client_id and client_secret"])
