@@ -63,7 +63,9 @@ def test_what_setup_sql_grants_is_enough_and_check_names_each_thing_that_is_miss
         assert ops(Mirroring(warehouse, spec).run()) == {"a": "insert"}
         ground.run(f"INSERT INTO {ground.source('people')} VALUES ('b')")
         assert ops(Mirroring(warehouse, spec).run()) == {"b": "insert"}
-    for right in ("USE CATALOG on catalog", "USE SCHEMA on schema", "SELECT on table", "CREATE SCHEMA on catalog"):
+    staging = f"USE SCHEMA on schema main.{ground.staging}"
+    for right in ("USE CATALOG on catalog", f"USE SCHEMA on schema main.{ground.schema}", "SELECT on table",
+                  "CREATE SCHEMA on catalog", staging):  # fmt: skip
         assert any(f"lacks {right}" in one and "run  GRANT" in one for one in missing), (right, missing)
     assert not [one for one in missing if SECRET in one or "\n" in one]
 

@@ -25,7 +25,7 @@ SHARED = {"count", "max", "row_number", "coalesce", "cast"}
 OWN = {
     "abs", "floor", "md5", "unhex", "hex", "conv", "substring", "concat_ws", "octet_length", "bit_xor", "sum", "xxhash64",
     "to_json", "map", "from_json", "explode", "unix_micros", "unix_millis", "to_utc_timestamp", "try_cast", "current_user",
-    "monotonically_increasing_id", "table_changes", "lower",
+    "monotonically_increasing_id", "table_changes",
 }  # fmt: skip
 # Words before a bracket that call nothing.
 WORDS = {

@@ -60,7 +60,7 @@ class DatabricksDialect:
         return f":{name}"
 
     def schema_found(self, catalogue: bool) -> str:
-        """A query with one row if the schema is there; Unity Catalog keeps names in lower case."""
+        """A query with one row if the schema is there, for who may read system tables: staging asks DESCRIBE."""
         inside = f" AND catalog_name = lower({self.parameter('catalogue')})" if catalogue else ""
         named = f"schema_name = lower({self.parameter('schema')})"
         return f"SELECT 1 FROM system.information_schema.schemata WHERE {named}{inside}"

@@ -38,6 +38,16 @@ class DatabricksStaging(Staging):
             super().ensure()
             TableVersions(self).ensure()
 
+    def _has_schema(self) -> bool:
+        """Asked of DESCRIBE: the information schema is a system table, which needs grants of its own, and knows nothing
+        of a Hive metastore."""
+        try:
+            return bool(self.session.rows(f"DESCRIBE SCHEMA {self.schema}"))
+        except SourceError as error:
+            if of_class(error) in MISSING:
+                return False
+            raise
+
     def exists(self, name: str, sync: str | None = None) -> bool:
         """Whether the table is there."""
         return bool(self.columns(name, sync))

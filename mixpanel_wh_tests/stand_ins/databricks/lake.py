@@ -198,8 +198,6 @@ class Lake:
     def _seen(self, node: exp.Table, session: Session) -> str:
         """What a query reads of a table, at its version."""
         name = self.whole(self._parts(node), session)
-        if name[1] == "information_schema":
-            return self._information(name)
         self.enter(session, name)
         table = self.table(name)
         self.demand(session, "SELECT", "Table", table.full)
@@ -209,12 +207,6 @@ class Lake:
         if table.query:
             raise Refused("[UNSUPPORTED_FEATURE.TIME_TRAVEL] Time travel on the relation. SQLSTATE: 0A000")
         return self._at(table, int(version.expression.name))
-
-    def _information(self, name: Name) -> str:
-        if name[2] == "schemata":
-            rows = [{"catalog_name": one[0], "schema_name": one[1]} for one in self.schemas]
-            return self._shown(pa.Table.from_pylist(rows))
-        raise Refused(f"[TABLE_OR_VIEW_NOT_FOUND] The table or view `{name[2]}` cannot be found. SQLSTATE: 42P01")
 
     def _shown(self, rows: pa.Table) -> str:
         """Rows under a name of their own."""
@@ -576,6 +568,16 @@ def _describe(lake: Lake, session: Session, match: re.Match[str]) -> pa.Table:
     return _text_rows(col_name=[one for one, _ in rows], data_type=[one for _, one in rows], comment=[None] * len(rows))
 
 
+def _schema(lake: Lake, session: Session, match: re.Match[str]) -> pa.Table:
+    catalog, schema, _ = lake.whole([*split(match["name"]), ""], session)
+    lake.demand(session, "USE CATALOG", "Catalog", catalog)
+    if (catalog, schema) not in lake.schemas:
+        raise Refused(f"[SCHEMA_NOT_FOUND] The schema `{catalog}`.`{schema}` cannot be found. SQLSTATE: 42704")
+    lake.demand(session, "USE SCHEMA", "Schema", f"{catalog}.{schema}")
+    told = {"Catalog Name": catalog, "Namespace Name": schema}
+    return _text_rows(database_description_item=list(told), database_description_value=list(told.values()))
+
+
 def _history(lake: Lake, session: Session, match: re.Match[str]) -> pa.Table:
     table = lake.table(lake.whole(match["name"], session))
     lake.demand(session, "SELECT", "Table", table.full)
@@ -648,6 +650,7 @@ def _nothing(lake: Lake, session: Session, match: re.Match[str]) -> pa.Table:
 Command = Callable[[Lake, Session, "re.Match[str]"], pa.Table]
 COMMANDS: tuple[tuple[str, Command], ...] = (
     (rf"DESCRIBE\s+TABLE\s+(?P<extended>EXTENDED\s+)?(?P<name>{NAME})", _describe),
+    (rf"DESCRIBE\s+SCHEMA\s+(?P<name>{NAME})", _schema),
     (rf"DESCRIBE\s+HISTORY\s+(?P<name>{NAME})(?:\s+LIMIT\s+(?P<limit>\d+))?", _history),
     (rf"DESCRIBE\s+DETAIL\s+(?P<name>{NAME})", _detail),
     (rf"SHOW\s+TABLES(?:\s+IN\s+(?P<schema>{NAME}))?", _tables),
