@@ -1,6 +1,7 @@
 """Databricks: who may do what, how one signs in, and what is told where something is refused or out of reach."""
 
 import gc
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -150,6 +151,17 @@ def test_what_is_no_token_is_told_in_a_sentence(status: int, body: bytes, told: 
     with answering(status, body) as address, pytest.raises(WarehouseUnavailable) as raised:
         ServicePrincipal(address, "me", SECRET).headers()
     assert str(raised.value) == f"{address} {told}"
+
+
+def test_a_token_serves_until_it_is_about_to_run_out() -> None:
+    with answering(200, b'{"access_token": "short", "expires_in": 3600}') as address:
+        principal = ServicePrincipal(address, "me", SECRET)
+        assert [principal.headers() for _ in range(2)] == [{"Authorization": "Bearer short"}] * 2
+        soon = principal.expires = time.monotonic() + 60
+        principal.headers()
+    assert principal.expires > soon + 3000
+    assert SECRET not in repr(principal)
+    assert "short" not in repr(principal)
 
 
 @contextmanager

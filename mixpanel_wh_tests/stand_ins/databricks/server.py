@@ -25,6 +25,7 @@ from mixpanel_wh_tests.stand_ins.databricks.speech import Refused
 from mixpanel_wh_tests.stand_ins.databricks.types import answered, entry
 
 HTTP_PATH = "/sql/1.0/warehouses/0123456789abcdef"
+CLUSTER_PATH = "/sql/protocolv1/o/0/0123-456789-abcdefgh"
 ADMIN_TOKEN = "dapi-admin-0123456789"
 INLINE_ROWS, FILE_ROWS, FILES_A_FETCH = 2_000, 8_000, 4
 NUMBERS = {"INT", "BIGINT", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "DECIMAL"}
@@ -199,6 +200,7 @@ class RunningDatabricks:
         self.tokens = {ADMIN_TOKEN: ADMIN}
         self.principals: dict[str, str] = {}
         self.files_fetched = 0
+        self.together: threading.Barrier | None = None  # how many files must be asked for at once, if any
         self.starting = 0
         self.service = Service(self)
         self.processor = TCLIService.Processor(self.service)
@@ -246,7 +248,7 @@ def _handler(server: RunningDatabricks) -> type[BaseHTTPRequestHandler]:
                 self._answer(200 if token else 401, json.dumps(told if token else {"error": "invalid_client"}).encode())
             elif secret not in server.tokens:
                 self._answer(403, b"")
-            elif self.path != HTTP_PATH:
+            elif self.path not in (HTTP_PATH, CLUSTER_PATH):
                 self._answer(404, b"")
             elif server.starting:
                 server.starting -= 1
@@ -259,6 +261,8 @@ def _handler(server: RunningDatabricks) -> type[BaseHTTPRequestHandler]:
                 self._answer(200, written.getvalue())
 
         def do_GET(self) -> None:
+            if server.together is not None:
+                server.together.wait(timeout=30)
             content = server.files.pop(self.path.rpartition("/")[2], None)
             server.files_fetched += content is not None
             self._answer(404 if content is None else 200, content or b"")
