@@ -256,15 +256,28 @@ def test_a_table_that_is_not_there_is_named_with_the_nearest_one(ground: Databri
         warehouse.tables.describe(ground.name("visitor"))
 
 
-def test_a_session_that_the_server_forgot_is_an_outage_and_the_next_statement_has_another(
-    ground: DatabricksGround,
-) -> None:
+@pytest.mark.parametrize("said", ["Invalid SessionHandle: the session is closed", "[INVALID_HANDLE.SESSION_NOT_FOUND] Gone."])
+def test_a_statement_of_a_session_that_the_server_forgot_runs_in_another_one(ground: DatabricksGround, said: str) -> None:
     spec = user_spec(ground.fill("many", 10))
     with closing(ground.open()) as warehouse:
         assert warehouse.tables.count(spec) == 10
         ground.server.service.sessions.clear()
-        with pytest.raises(WarehouseUnavailable):
-            warehouse.tables.count(spec)
+        assert warehouse.tables.count(spec) == 10
+        ground.server.lake.faults.append(("count(*)", said))
+        assert warehouse.tables.count(spec) == 10
+        assert ground.server.lake.faults == []
+
+
+def test_what_does_not_start_is_told_in_a_sentence(ground: DatabricksGround) -> None:
+    spec = user_spec(ground.fill("many", 10))
+    with closing(ground.open()) as warehouse:
+        ground.server.starting = 1_000
+        try:
+            for ask in (lambda: warehouse.tables.count(spec), lambda: opened(ground.server.settings()).close()):
+                with pytest.raises(WarehouseUnavailable, match=r"0123456789abcdef at .* did not start in time"):
+                    ask()
+        finally:
+            ground.server.starting = 0
         assert warehouse.tables.count(spec) == 10
 
 

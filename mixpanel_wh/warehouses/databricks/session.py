@@ -76,25 +76,34 @@ class DatabricksSession:
 
     @contextmanager
     def _ran(self, sql: str, parameters: Parameters | None) -> Iterator[Cursor]:
-        """A cursor with the statement's answer. A statement that lost against another one runs again."""
+        """A cursor with the statement's answer."""
         with self._explained():
+            cursor = self._executed(sql, parameters)
+            try:
+                yield cursor
+            finally:
+                with suppress(*FAILURES):
+                    cursor.close()
+
+    def _executed(self, sql: str, parameters: Parameters | None) -> Cursor:
+        """Neither a statement that lost against another one nor one of a session that the server no longer knows did
+        anything: both run again."""
+        for attempt in range(ATTEMPTS):
             if self.ended:
                 self.close()
                 self.connection, self.ended = self.opened(), False
             cursor = self.connection.cursor()
             try:
-                for attempt in range(ATTEMPTS):
-                    try:
-                        cursor.execute(sql, given(sql, parameters))
-                        break
-                    except Error as error:
-                        if not lost_against_another(error) or attempt + 1 == ATTEMPTS:
-                            raise
-                        time.sleep(random.uniform(0, min(5.0, 0.05 * 2**attempt)))
-                yield cursor
-            finally:
+                cursor.execute(sql, given(sql, parameters))
+                return cursor
+            except FAILURES as error:
                 with suppress(*FAILURES):
                     cursor.close()
+                self.ended = session_ended(error)
+                if not (self.ended or lost_against_another(error)) or attempt + 1 == ATTEMPTS:
+                    raise
+            time.sleep(random.uniform(0, min(5.0, 0.05 * 2**attempt)))
+        raise AssertionError("the last attempt raises")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

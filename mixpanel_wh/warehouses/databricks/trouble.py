@@ -79,6 +79,9 @@ _REFUSALS = (
     (r"\b401\b|\b403\b|[Uu]nauthorized|[Ff]orbidden|[Ii]nvalid access token|invalid_client",
      "Databricks at {place.host} refused the credentials: check access_token, or client_id and client_secret, of the "
      "warehouse, and that they may use {place.path}"),
+    (r"\b503\b|max retry duration|TEMPORARILY_UNAVAILABLE",
+     "the SQL warehouse or cluster {place.path} at {place.host} did not start in time: start it, and see why it does "
+     "not start by itself"),
     (r"\b404\b|RESOURCE_DOES_NOT_EXIST|ENDPOINT_NOT_FOUND",
      "there is no SQL warehouse or cluster {place.path} at {place.host}: check http_path of the warehouse"),
     (r"resolve|Name or service not known|nodename nor servname|No address associated",
@@ -114,7 +117,9 @@ def explained(error: BaseException, place: Place) -> MixpanelWhError:
     if denied:
         return _denied_by(denied, place)
     found = error_class(error)
-    if not found and re.search(r"\b401\b|\b403\b|[Uu]nauthorized|gives no token", _with_status(error)):
+    if session_ended(error):
+        return WarehouseUnavailable(f"Databricks at {place.host} ended the session: run again")
+    if not found and re.search(r"\b401\b|\b403\b|\b503\b|[Uu]nauthorized|gives no token", _with_status(error)):
         return refused(error, place)
     if found or "SQLSTATE" in text or THROWN.search(text):
         return SourceError(f"Databricks refused a statement: {first_sentence(error)}")
