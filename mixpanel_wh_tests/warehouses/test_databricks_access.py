@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -220,9 +221,14 @@ PLACE = Place("dbc-1.cloud.example", "/sql/1.0/warehouses/1", "main", ("main", "
             SourceError, "user me lacks SELECT on table main.sales.orders: run  GRANT SELECT ON TABLE "
             "`main`.`sales`.`orders` TO `me`",
         ),
+        (
+            "PERMISSION_DENIED: User does not have CREATE TABLE and USE SCHEMA on Schema 'tools.mixpanel'.",
+            StagingError, "user me lacks CREATE TABLE, USE SCHEMA on schema tools.mixpanel: run  GRANT CREATE TABLE, USE "
+            "SCHEMA ON SCHEMA `tools`.`mixpanel` TO `me`",
+        ),
         ("Connection reset by peer", WarehouseUnavailable, "Databricks at dbc-1.cloud.example: Connection reset by peer"),
     ],
-    ids=["cluster", "file", "catalog", "table", "network"],
+    ids=["cluster", "file", "catalog", "table", "schema", "network"],
 )  # fmt: skip
 def test_what_the_server_says_becomes_one_sentence(message: str, kind: type[MixpanelWhError], told: str) -> None:
     error = explained(ServerOperationError(message), PLACE)  # type: ignore[no-untyped-call]
@@ -233,6 +239,8 @@ def test_who_may_not_even_enter_is_told_which_grant_is_missing() -> None:
     said = "[INSUFFICIENT_PERMISSIONS] User does not have USE CATALOG on Catalog 'main'."
     error = refused(DatabaseError(said), PLACE)  # type: ignore[no-untyped-call]
     assert str(error) == "user me lacks USE CATALOG on catalog main: run  GRANT USE CATALOG ON CATALOG `main` TO `me`"
+    unknown = refused(DatabaseError(said), replace(PLACE, user=""))  # type: ignore[no-untyped-call]
+    assert str(unknown).startswith("this user lacks USE CATALOG on catalog main: run  GRANT")
 
 
 def test_of_two_leases_that_were_added_at_once_neither_is_taken(ground: DatabricksGround) -> None:

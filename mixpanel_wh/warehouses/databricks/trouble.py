@@ -23,7 +23,8 @@ THROWN = re.compile(r"(?:Parse|Analysis|FileRead|FileNotFound)Exception")
 MISSING = {"TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "NO_SUCH_CATALOG_EXCEPTION", "CATALOG_NOT_FOUND"}
 ENDED = re.compile(r"Invalid SessionHandle|INVALID_HANDLE|[Ss]ession \S* ?(?:is closed|has expired|does not exist)")
 DENIED = re.compile(
-    r"does not have (?:permission )?(?P<right>[A-Z][A-Z ]+?) (?:privilege )?on (?P<kind>\w+) ['`\"]?(?P<name>[^'\"\s]+)"
+    r"does not have (?:permission )?(?P<right>[A-Z][A-Z ]+?(?:(?: and |, ?)[A-Z][A-Z ]+?)*) (?:privileges? )?on "
+    r"(?P<kind>\w+) ['`\"]?(?P<name>[^'\"\s]+)"
 )
 
 
@@ -138,14 +139,16 @@ def grant(right: str, kind: str, name: str, user: str) -> str:
 
 
 def _denied_by(denied: re.Match[str], place: Place) -> MixpanelWhError:
-    return _denied(denied["right"], denied["kind"], denied["name"].strip("`'\".").replace("`", ""), place)
+    right = denied["right"].replace(" and ", ", ")
+    return _denied(right, denied["kind"], denied["name"].strip("`'\".").replace("`", ""), place)
 
 
 def _denied(right: str, kind: str, name: str, place: Place) -> MixpanelWhError:
     """Which privilege is missing, and what grants it."""
     kind = {"view": "table"}.get(kind.lower(), kind.lower())
-    what = f"user {place.user} lacks {right} on {kind} {name}: run  {grant(right, kind, name, place.user)}"
+    who = f"user {place.user}" if place.user else "this user"
+    what = f"{who} lacks {right} on {kind} {name}: run  {grant(right, kind, name, place.user)}"
     staging = ".".join(place.staging).lower()
-    if right in ("CREATE SCHEMA", "CREATE TABLE", "MODIFY") or name.lower().startswith(f"{staging}."):
+    if {"CREATE SCHEMA", "CREATE TABLE", "MODIFY"} & set(right.split(", ")) or name.lower().startswith(f"{staging}."):
         return StagingError(what)
     return StagingError(what) if name.lower() == staging else SourceError(what)
