@@ -1,6 +1,7 @@
 """What a run says while it goes on, and how it ends when it is told to."""
 
 import logging
+import signal
 
 import dagster as dg
 import pytest
@@ -60,3 +61,15 @@ def test_an_interrupt_becomes_a_failure_that_says_what_happens_next() -> None:
 def test_a_bug_stays_a_bug() -> None:
     with pytest.raises(ZeroDivisionError), failures(PLANES):
         _ = 1 / 0
+
+
+def test_a_signal_that_a_driver_made_an_error_of_its_own_of_is_an_end_from_outside() -> None:
+    def query() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("query interrupted") from None
+
+    with pytest.raises(dg.Failure, match="sync planes was ended from outside") as caught, failures(PLANES):
+        query()
+    assert caught.value.allow_retries is False

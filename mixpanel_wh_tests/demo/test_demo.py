@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 WITHOUT_TABLES = """
 import sys
+import time
 import mixpanel_wh.demo.tables as tables
 from mixpanel_wh.demo.command import main
 tables.PACKAGE = "no_such_package"
@@ -84,12 +86,16 @@ def test_a_demo_without_its_tables_is_one_sentence_and_status_1(tmp_path: Path) 
     assert (done.returncode, done.stderr) == (1, wanted)
 
 
+@pytest.mark.parametrize("loading", [False, True], ids=["at its start", "while it loads"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_demo_that_is_stopped_takes_its_sandbox_with_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_demo_that_is_stopped_takes_its_sandbox_with_it(tmp_path: Path, number: signal.Signals, loading: bool) -> None:
     command = [sys.executable, "-m", "mixpanel_wh.cli", "demo", "--data", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         address = process.stdout.readline().split("http://")[1].split(". ")[0]
+        patience = time.monotonic() + 60
+        while loading and not (tmp_path / "flights.duckdb").exists() and time.monotonic() < patience:
+            time.sleep(0.01)
         process.send_signal(number)
         _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (130, "the demo was stopped; the next one starts afresh\n")
