@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mixpanel_wh.engine import batches
-from mixpanel_wh.engine.errors import DuplicateKeys
+from mixpanel_wh.engine.errors import DuplicateKeys, SourceError
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.spec import Properties
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
@@ -318,6 +318,32 @@ def test_views_are_mirrored_by_hashes(ground: DatabricksGround, warehouse: Wareh
     assert warehouse.tables.change_token(ground.name("seen")) != token
     assert ops(sync.run()) == {"7": "update", "8": "delete"}
     assert sync.run() == []
+
+
+def test_a_view_that_gets_a_key_twice_while_it_is_read_is_told_before_anything_is_sent(
+    ground: DatabricksGround, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that was staged twice could be sent, but never be merged into the snapshot."""
+    ground.fill("many", 50)
+    ground.run(f"CREATE VIEW {ground.source('seen')} AS SELECT id, word FROM {ground.source('many')}")
+    lake = ground.server.lake
+    with closing(DatabricksGround(ground.server)) as other, closing(other.open()) as warehouse:
+        sync = Mirroring(warehouse, user_spec(ground.name("seen")))
+        assert tally(sync.run()) == {"insert": 50}
+        set_word(ground, "new", "id = 7")
+        run = lake.run
+
+        def moved_on(sql: str, *more: Any) -> Any:
+            if sql.startswith("CREATE TABLE") and "changes_people" in sql:
+                monkeypatch.undo()
+                ground.run(f"INSERT INTO {ground.source('many')} VALUES (7, 'again')")
+            return run(sql, *more)
+
+        monkeypatch.setattr(lake, "run", moved_on)
+        with pytest.raises(SourceError, match="changed while it was read, and a row key came twice: run again"):
+            sync.stage()
+        ground.remove("many", "word = 'again'")
+        assert ops(sync.run()) == {"7": "update"}
 
 
 def test_a_delete_that_was_rejected_comes_again_though_no_version_is_new(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine import batches
+from mixpanel_wh.engine.errors import SourceError
+from mixpanel_wh.engine.ports import Part
 from mixpanel_wh.engine.spec import SyncSpec
 from mixpanel_wh.engine.state import Pending
 from mixpanel_wh.warehouses.databricks.feed import UNKNOWN, FeedSnapshots
@@ -125,6 +127,20 @@ class DatabricksSnapshots(FeedSnapshots):
     def _number(self, before: str = "0") -> str:
         """What numbers rows as they are written: numbers that rise without all rows passing through one task."""
         return f", {before} + monotonically_increasing_id() AS {self.tables.dialect.row_number}"
+
+    def _write_changes(self, projection: Projection, names: Names, scan: Scan, where: str, part: Part | None) -> None:
+        """Inserts and updates with their payload, then deletes. What is read at no version may have moved on since its
+        keys were looked at, and no MERGE takes a key twice."""
+        super()._write_changes(projection, names, scan, where, part)
+        spec = projection.spec
+        if projection.key is None or self.tables.pins[spec.table][1] is not None:
+            return
+        sound = f"{batches.KEY} IS NOT NULL AND {batches.FAULT} IS NULL"
+        twice = f"SELECT 1 FROM {names.changes} WHERE {sound} GROUP BY {batches.KEY} HAVING count(*) > 1"
+        if self._count(f"({twice}) AS r"):
+            raise SourceError(
+                f"sync {spec.name}: {spec.table} changed while it was read, and a row key came twice: run again"
+            )
 
     def _inserts(
         self, projection: Projection, names: Names, current: str, where: str, first: bool, inside: str
