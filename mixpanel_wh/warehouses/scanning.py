@@ -58,8 +58,8 @@ def usable(partitions: Partitions | None, projection: Projection, follows_moves:
 
 @dataclass
 class KeptTokens:
-    """The tokens of a sync's partitions, in two tables of the staging schema: as committed, and as this run found them
-    (with whether they moved)."""
+    """The tokens of a sync's partitions, in two tables of the staging schema: as committed (NULL: not to be believed),
+    and as this run found them (with whether they moved)."""
 
     staging: Staging
 
@@ -75,17 +75,21 @@ class KeptTokens:
         return Scan(partitions.source(moved), buckets, True, tuple(looked_at), _skipping(partitions, skipped))
 
     def apply(self, spec: SyncSpec, partial: bool) -> None:
-        """Keep the tokens of now; after a run over a part of the rows, those that moved are kept for no run."""
+        """Keep the tokens of now. A partition without one, or that moved when only a part of its rows was looked at, is
+        kept as such: it is looked at by the next run even if it is gone by then."""
         if not self.staging.exists("fresh_partitions", spec.name):
             return
         kept, fresh = (self.staging.table(kind, spec.name) for kind in ("partitions", "fresh_partitions"))
         if partial:
-            moved = f"SELECT partition_number FROM {fresh} WHERE moved"
-            self.staging.session.execute(f"DELETE FROM {kept} WHERE partition_number IN ({moved})")
+            moved = f"FROM {fresh} WHERE moved"
+            self.staging.session.execute(
+                f"DELETE FROM {kept} WHERE partition_number IN (SELECT partition_number {moved})"
+            )
+            unsure = f"CAST(NULL AS {self.staging.dialect.text_type})"
+            self.staging.session.execute(f"INSERT INTO {kept} SELECT partition_number, {unsure} {moved}")
             return
         self.forget(spec)
-        found = f"SELECT partition_number, token FROM {fresh} WHERE token IS NOT NULL"
-        self.staging.session.execute(f"INSERT INTO {kept} {found}")
+        self.staging.session.execute(f"INSERT INTO {kept} SELECT partition_number, token FROM {fresh}")
 
     def forget(self, spec: SyncSpec) -> None:
         """Look at every partition next time."""
@@ -97,11 +101,12 @@ class KeptTokens:
         kinds = ("fresh_partitions", "partitions") if kept else ("fresh_partitions",)
         return [self.staging.table(kind, spec.name) for kind in kinds]
 
-    def _kept(self, spec: SyncSpec) -> dict[int, str]:
+    def _kept(self, spec: SyncSpec) -> dict[int, str | None]:
         if not self.staging.exists("partitions", spec.name):
             return {}
         sql = f"SELECT partition_number, token FROM {self.staging.table('partitions', spec.name)}"
-        return {int(number): str(token) for number, token in self.staging.session.rows(sql)}
+        found = self.staging.session.rows(sql)
+        return {int(number): None if token is None else str(token) for number, token in found}
 
     def _write(self, spec: SyncSpec, partitions: Partitions, moved: set[int]) -> None:
         import pyarrow as pa

@@ -2,6 +2,7 @@
 
 import random
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.errors import DuplicateKeys
 from mixpanel_wh.engine.ports import Part, Warehouse
 from mixpanel_wh.engine.spec import Properties, TableName
+from mixpanel_wh.warehouses.catalogue import Partitions
 from mixpanel_wh_tests.warehouses.asking import Asked, Mirroring, event_spec, ops, tally, user_spec
 from mixpanel_wh_tests.warehouses.contract_changes import ms
 from mixpanel_wh_tests.warehouses.ground import Ground
@@ -147,6 +149,41 @@ class PartitionsContract(Asked):
         sync.acknowledge(1)
         sync.commit()
         assert ops(sync.run()) == {"3": "update"}
+        assert sync.run() == []
+
+    def test_a_partition_that_changed_too_shortly_before_a_run_to_be_sure_of_and_then_goes_is_missed(
+        self, ground: DividedGround, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sync = self.ten_days(ground, warehouse)
+        catalogue = warehouse.tables.catalogue  # type: ignore[attr-defined]
+        asked = catalogue.partitions
+        sure = set(asked(sync.spec.table).tokens.values())
+
+        def unsure(table: TableName) -> Partitions:
+            found = asked(table)
+            return replace(found, tokens={n: token if token in sure else None for n, token in found.tokens.items()})
+
+        ground.put("visits", [(49, DAYS[4], "new")])
+        with monkeypatch.context() as patch:
+            patch.setattr(catalogue, "partitions", unsure)
+            assert ops(sync.run()) == {"49": "insert"}
+        ground.remove("visits", f"day = DATE '{DAYS[4]}'")
+        assert ops(sync.run()) == {str(key): "delete" for key in (40, 41, 42, 43, 44, 49)}
+        assert sync.run() == []
+
+    def test_a_partition_that_a_part_has_seen_and_that_goes_then_is_missed(
+        self, ground: DividedGround, warehouse: Warehouse
+    ) -> None:
+        table = ground.divide("visits", DAYS)
+        ground.put("visits", [(d, day, "w") for d, day in enumerate(DAYS)])
+        sync = Mirroring(warehouse, event_spec(table, time_column="day"))
+        sync.run()
+        ground.change("visits", "word", "new", ground.kinds.text, "id = 2")
+        sync.stage(Part("day", since=ms(f"{DAYS[2]} 00:00:00"), before=ms(f"{DAYS[3]} 00:00:00")))
+        sync.acknowledge(1)
+        sync.commit()
+        ground.remove("visits", "id = 2")
+        assert ops(sync.run()) == {"2": "delete"}
         assert sync.run() == []
 
     def test_a_full_resync_and_a_changed_sync_read_every_partition(

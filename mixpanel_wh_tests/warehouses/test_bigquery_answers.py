@@ -16,6 +16,7 @@ from mixpanel_wh.engine.spec import TableName
 from mixpanel_wh.engine.state import Lease
 from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh.warehouses.bigquery import BigQueryWarehouse
+from mixpanel_wh.warehouses.catalogue import Partitions
 from mixpanel_wh.warehouses.check import missing_tables, setup_statements
 from mixpanel_wh_tests.stand_ins.bigquery_answers import PROJECT, Answer, AnsweringBigQuery, Refusal, answering_bigquery
 from mixpanel_wh_tests.warehouses.asking import append_spec, event_spec, read, user_spec
@@ -263,6 +264,26 @@ def test_partitions_have_tokens_from_the_metadata_but_for_those_that_moved_just_
     assert "FOR SYSTEM_TIME AS OF TIMESTAMP '2026-11-24 12:00:00.000000+00'" in chosen
     assert "(`at` >= TIMESTAMP '2026-11-23 00:00:00.000000+00' AND `at` < TIMESTAMP '2026-11-25" in chosen
     assert "OR `at` IS NULL)" in chosen
+
+
+def test_a_partition_that_the_metadata_tells_in_two_rows_has_one_token_of_both(told: AnsweringBigQuery) -> None:
+    told.table("shop.visits", {"at": "TIMESTAMP"}, timePartitioning={"type": "DAY", "field": "at"})
+    earlier, just_now = NOW - dt.timedelta(days=100), NOW - dt.timedelta(seconds=5)
+
+    def asked(*rows: tuple[str | None, int, dt.datetime, int], table: str = "visits") -> Partitions:
+        told.answers = [metadata(list(rows))]
+        with opened(told) as warehouse:
+            found = warehouse.tables.catalogue.partitions(TableName(("shop", table)))
+        assert isinstance(found, Partitions)
+        return found
+
+    old, active = ("__UNPARTITIONED__", 2, earlier, 20), ("__UNPARTITIONED__", 5, NOW - dt.timedelta(hours=2), 50)
+    both = asked(old, active)
+    assert both.sizes == {2: 70}
+    assert both.tokens == asked(active, old).tokens
+    assert both.tokens != asked(old, ("__UNPARTITIONED__", 6, NOW - dt.timedelta(hours=1), 60)).tokens
+    assert asked(("__UNPARTITIONED__", 6, just_now, 60), old).tokens == {2: None}
+    assert asked((None, 10, earlier, 1), ("__UNPARTITIONED__", 1, just_now, 1), table="people").tokens == {0: None}
 
 
 def test_a_table_without_partitions_is_one_and_views_are_none(told: AnsweringBigQuery) -> None:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Any
 
 from google.api_core import exceptions as google
 from google.cloud import bigquery
@@ -48,8 +49,8 @@ def type_text(field: bigquery.SchemaField) -> str:
 UNSURE = dt.timedelta(seconds=60)
 METADATA = (
     "SELECT partition_id, total_rows, last_modified_time, total_logical_bytes, CURRENT_TIMESTAMP() "
-    "FROM `{project}`.`{dataset}`.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = @mp_table"
-)
+    "FROM `{project}`.`{dataset}`.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = {table}"
+)  # no parameter: a dataset of over a thousand tables is refused where the name is not plain from the start
 
 
 @dataclass
@@ -152,20 +153,36 @@ class BigQueryCatalogue:
         found = self.found(table)
         if found.table_type != "TABLE":
             return None
-        sql = METADATA.format(project=found.project, dataset=found.dataset_id)
-        rows = self.session.rows(sql, {"table": found.table_id})
+        named = self.dialect.literal(found.table_id)
+        rows = self.session.rows(METADATA.format(project=found.project, dataset=found.dataset_id, table=named))
         parted, source = partitioning(found), ".".join(self.dialect.quote(part) for part in table.parts)
-        tokens: dict[int, str | None] = {}
-        for id, count, modified, _, now in rows:
-            sure = modified is not None and modified < now - UNSURE
-            number = parted.number_of(id) if parted and id is not None else WHOLE
-            tokens[number] = f"{found.created} {modified} {count}" if sure else None
         past = f" FOR SYSTEM_TIME AS OF {moment_literal(rows[0][4])}" if rows else ""
-        sizes = {parted.number_of(row[0]) if parted and row[0] is not None else WHOLE: int(row[3] or 0) for row in rows}
+        tokens, sizes = _told(rows, str(found.created), parted)
         return Partitions(
             tokens, lambda numbers: _rows_of(source + past, parted, numbers), (parted.column,) if parted else (),
             int(found.num_rows or 0), sizes, whole=parted is None,
         )  # fmt: skip
+
+
+def _told(
+    rows: Sequence[tuple[Any, ...]], created: str, parted: Partitioning | None
+) -> tuple[dict[int, str | None], dict[int, int]]:
+    """The token and the bytes of each partition. What is in the streaming buffer has rows of its own, and so has each
+    tier of storage of `__UNPARTITIONED__`: all of them count."""
+    states: dict[int, list[str | None]] = {}
+    sizes: dict[int, int] = {}
+    for id, count, modified, size, now in rows:
+        number = parted.number_of(id) if parted and id is not None else WHOLE
+        sure = modified is not None and modified < now - UNSURE
+        states.setdefault(number, []).append(f"{modified} {count}" if sure else None)
+        sizes[number] = sizes.get(number, 0) + int(size or 0)
+    tokens = {number: _token(created, found) for number, found in states.items()}
+    return tokens, sizes
+
+
+def _token(created: str, states: Sequence[str | None]) -> str | None:
+    known = sorted(state for state in states if state is not None)
+    return " ".join([created, *known]) if len(known) == len(states) else None
 
 
 def _layout(table: bigquery.Table, parted: Partitioning | None) -> str | None:
