@@ -199,7 +199,8 @@ def in_requests(statements: Sequence[Statement]) -> Iterator[list[Statement]]:
     part: list[Statement] = []
     size = 0
     for sql, parameters in statements:
-        added = len(sql) + sum(len(value) for value in parameters.values() if isinstance(value, str))
+        texts = [sql, *(value for value in parameters.values() if isinstance(value, str))]
+        added = sum(loading.request_bytes(text) for text in texts)
         if part and size + added > SCRIPT_BYTES:
             yield part
             part, size = [], 0
