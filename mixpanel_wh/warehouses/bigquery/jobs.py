@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import random
 import re
 import time
@@ -23,6 +24,7 @@ MOST_TRIES = 8
 TYPES: dict[type, str] = {bool: "BOOL", int: "INT64", float: "FLOAT64", bytes: "BYTES", dt.date: "DATE", str: "STRING"}
 # Text, quoted names and parameters of a statement: a name inside quotes is no parameter.
 MENTIONED = re.compile(rf"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|@{PARAMETER}(\w+)")
+LOG = logging.getLogger("mixpanel_wh")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Jobs:
             return self._started(sql, self._config(sql, parameters, dry_run=True, use_query_cache=False))
 
     def described(self, sql: str, parameters: Parameters | None = None) -> bigquery.QueryJob:
-        """The same; SourceError when running it would bill more bytes than are allowed."""
+        """The same, and the bytes into the log; SourceError when running it would bill more than are allowed."""
         found = self.dry(sql, parameters)
         wanted, limit = int(found.total_bytes_processed or 0), self.maximum_bytes_billed
         if limit is not None and wanted > limit:
@@ -73,6 +75,7 @@ class Jobs:
                 f"a query would scan {wanted / GIGABYTE:,.2f} GB, more than maximum_bytes_billed allows "
                 f"({limit / GIGABYTE:,.2f} GB): raise it, send fewer columns, or cut the table into partitions"
             )
+        LOG.info("a query of BigQuery is to scan %s GB", f"{wanted / GIGABYTE:,.2f}")
         return found
 
     def _started(self, sql: str, config: bigquery.QueryJobConfig) -> bigquery.QueryJob:

@@ -79,9 +79,15 @@ class BigQueryStaging(Staging):
     def _has_schema(self) -> bool:
         with explaining(self.session.jobs.place):
             try:
-                self.session.jobs.client.get_dataset(".".join(self.parts))
+                found = self.session.jobs.client.get_dataset(".".join(self.parts))
             except google.NotFound:
                 return False
+        there, wanted = str(found.location or ""), self.session.jobs.location
+        if wanted and there and there.upper() != wanted.upper():
+            raise StagingError(
+                f"the staging dataset {self.parts[-1]} is in {there}, and what is synced in {wanted}: "
+                "set staging_schema to another name, under which it is made where the tables are"
+            )
         return True
 
     def exists(self, name: str, sync: str | None = None) -> bool:

@@ -19,7 +19,7 @@ from google.cloud.bigquery.table import RowIterator
 
 from mixpanel_wh.warehouses.bigquery.arrow import pieces, shaped
 from mixpanel_wh.warehouses.bigquery.jobs import Jobs, Ran
-from mixpanel_wh.warehouses.bigquery.trouble import explaining
+from mixpanel_wh.warehouses.bigquery.trouble import explained, explaining
 
 if TYPE_CHECKING:
     from google.cloud.bigquery_storage_v1 import BigQueryReadClient
@@ -56,6 +56,18 @@ class Reader:
     jobs: Jobs
     storage: BigQueryReadClient | None
     strict: bool = False  # an account that may not use the Storage Read API is told, not helped
+
+    def refused(self, table: bigquery.TableReference) -> list[str]:
+        """Why the account may not read the table over the Storage Read API, where that is wanted; nothing is read."""
+        if self.storage is None:
+            return []
+        try:
+            self._opened(table)
+        except google.Forbidden as error:
+            return [str(explained(error, self.jobs.place))]
+        except google.GoogleAPICallError:
+            return []  # a table that it does not serve, or a time at which it does not answer: nothing to grant
+        return []
 
     def rows(self, found: Ran) -> Iterator[pa.RecordBatch]:
         """The rows of a finished query, in any order; a few messages are held, however slow the reader."""

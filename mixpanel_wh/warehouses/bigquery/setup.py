@@ -6,6 +6,7 @@ from typing import Any
 from mixpanel_wh.engine.spec import TableName
 
 ACCOUNT = "serviceAccount:mixpanel@{project}.iam.gserviceaccount.com"
+UNPLACED = "-- location is not set: where the tables are not in the US, add  OPTIONS (location = '...')  with their own"
 
 
 def setup_sql(settings: Mapping[str, Any], tables: Iterable[TableName]) -> list[str]:
@@ -18,6 +19,7 @@ def setup_sql(settings: Mapping[str, Any], tables: Iterable[TableName]) -> list[
     placed = f" OPTIONS (location = '{location}')" if location else ""
     datasets = dict.fromkeys(_dataset(table, settings, project) for table in tables)
     writing = [
+        *([] if location else [UNPLACED]),
         f"CREATE SCHEMA IF NOT EXISTS `{project}`.`{staging}`{placed}",
         _grant("bigquery.dataOwner", project, staging, account),
     ]
@@ -39,5 +41,6 @@ def _grant(role: str, project: str, dataset: str, account: str) -> str:
 def _dataset(table: TableName, settings: Mapping[str, Any], project: str) -> tuple[str, str]:
     """The project and the dataset of a table."""
     *place, _ = table.parts
-    usual = (project, str(settings.get("dataset", "DATASET")))
+    *owner, dataset = str(settings.get("dataset") or "DATASET").rsplit(".", 1)  # as `connect` takes it
+    usual = (owner[0] if owner else project, dataset)
     return (place[-2], place[-1]) if len(place) > 1 else (project, place[-1]) if place else usual

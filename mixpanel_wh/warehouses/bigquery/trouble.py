@@ -16,8 +16,11 @@ from mixpanel_wh.engine.errors import ConfigError, MixpanelWhError, SourceError,
 GIGABYTE = 1_000_000_000
 TABLE = re.compile(r"Table ([\w.:-]+[:.][\w$-]+\.[^\s:,;]+)")
 DATASET = re.compile(r"Dataset ([\w.-]+[:.][\w]+)")
-PERMISSION = re.compile(r"(bigquery\.[\w]+\.[\w]+)")
-CLASHES = ("concurrent update", "Could not serialize access", "conflicting", "Transaction is aborted")
+PERMISSION = re.compile(r"(bigquery\.(?!googleapis\b)[\w]+\.[\w]+)")
+CLASHES = ("concurrent update", "Could not serialize access", "conflicting", "Transaction is aborted",
+           "Too many DML statements outstanding")  # fmt: skip
+QUOTAS = ("quotaExceeded", "rateLimitExceeded", "jobRateLimitExceeded")
+TIME_TRAVEL = re.compile(r"Time travel on table (\S+) is forbidden")
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def explained(error: google.GoogleAPICallError, place: Place) -> MixpanelWhError
         return _not_taken()
     if reason == "bytesBilledLimitExceeded" or "exceeded limit for bytes billed" in text:
         return _too_many_bytes(text)
-    if reason in ("quotaExceeded", "rateLimitExceeded") or isinstance(error, google.TooManyRequests):
+    if reason in QUOTAS or isinstance(error, google.TooManyRequests) or "Exceeded rate limits" in text:
         return WarehouseUnavailable(f"BigQuery's quota is used up ({text}): wait, or raise it, and run again")
     if isinstance(error, google.Forbidden) or reason == "accessDenied":
         return denied(text, place)
@@ -150,8 +153,16 @@ def denied(text: str, place: Place) -> MixpanelWhError:
     """Which permission is missing, and what grants it."""
     permission = (PERMISSION.search(text) or [""])[0]
     if "has not been used in project" in text or "is disabled" in text:
-        return WarehouseUnavailable(f"the BigQuery API is off in project {place.project}: run  gcloud services enable "
-                                    f"bigquery.googleapis.com --project={place.project}")  # fmt: skip
+        name, service = ("BigQuery Storage", "bigquerystorage") if "Storage API" in text else ("BigQuery", "bigquery")
+        return WarehouseUnavailable(f"the {name} API is off in project {place.project}: run  gcloud services enable "
+                                    f"{service}.googleapis.com --project={place.project}")  # fmt: skip
+    past = TIME_TRAVEL.search(text)
+    if past:
+        return SourceError(
+            f"mirror reads {past[1].strip('`')} as of one moment, and BigQuery gives the past of a table that has or "
+            "had row access policies to its administrators alone: sync a view of it, or grant "
+            "bigquery.rowAccessPolicies.overrideTimeTravelRestrictions on it"
+        )
     if permission == "bigquery.jobs.create":
         return WarehouseUnavailable(
             f"{place.account} may not run jobs in project {place.project}: run  "
