@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine import batches
@@ -117,13 +118,18 @@ class SqlTables:
         column = self._insert_time(projection)
         moment = self.dialect.finite(column, self.dialect.kind(projection.column(str(spec.insert_time))))
         highest = f"CAST(max({moment}) AS {self.dialect.text_type})"
-        top = f"SELECT {highest}, count(*) - count({moment}) FROM {projection.source}"
-        upto, unread = self.staging.session.rows(top)[0]
+        above, parameters = self._above(projection, after)
+        top = f"SELECT {highest}, count(*) - count({moment}) FROM {projection.source}{above}"
+        upto, unread = self.staging.session.rows(top, parameters or None)[0]
         window = Window(after, upto if upto is not None else after, rows=0, unread=int(unread))
         if window.upto is None:
             return window
         found = self.staging.session.rows(*self._counting(projection, window))
         return replace(window, rows=int(found[0][0]))
+
+    def _above(self, projection: Projection, after: str | None) -> Query:
+        """Where the high-water mark is looked for, as the end of a statement: in all rows."""
+        return "", {}
 
     def read(
         self, spec: SyncSpec, window: Window | Part | None = None, sample: int | None = None
@@ -274,9 +280,15 @@ class SqlTables:
             return f"{column} {since} AND {upto}", parameters
         if projection.spec.start_at is None:
             return upto, parameters
-        parameters["start_ms"] = int(projection.spec.start_at.timestamp() * 1000)
+        started, given = self._started(projection, projection.spec.start_at)
+        return f"{upto} AND {started}", parameters | given
+
+    def _started(self, projection: Projection, start_at: datetime) -> Query:
+        """The rows that were written at `start_at` or later, as a condition."""
         kind = self.dialect.kind(projection.column(str(projection.spec.insert_time)))
-        return f"{upto} AND {self.dialect.epoch_ms(column, kind)} >= {self._milliseconds('start_ms')}", parameters
+        moment = self.dialect.epoch_ms(self._insert_time(projection), kind)
+        given: dict[str, object] = {"start_ms": int(start_at.timestamp() * 1000)}
+        return f"{moment} >= {self._milliseconds('start_ms')}", given
 
     def _milliseconds(self, name: str) -> str:
         return f"CAST({self.dialect.parameter(name)} AS BIGINT)"

@@ -73,6 +73,7 @@ class AnsweringBigQuery:
     calls: list[str] = field(default_factory=list)
     jobs: list[Json] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """What a warehouse is opened with."""
@@ -169,7 +170,8 @@ class _Api(BaseHTTPRequestHandler):
         if dataset := re.fullmatch(r"/datasets/([^/]+)", path):
             known = {name.partition(".")[0] for name in told.tables} | {"shop"}
             reference = {"projectId": PROJECT, "datasetId": dataset[1]}
-            return {"datasetReference": reference, "location": "EU"} if dataset[1] in known else None
+            place = told.places.get(dataset[1], "EU")
+            return {"datasetReference": reference, "location": place} if dataset[1] in known else None
         return None
 
     def do_POST(self) -> None:

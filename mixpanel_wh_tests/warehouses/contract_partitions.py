@@ -160,7 +160,7 @@ class PartitionsContract(Asked):
         sure = set(asked(sync.spec.table).tokens.values())
 
         def unsure(table: TableName) -> Partitions:
-            found = asked(table)
+            found: Partitions = asked(table)
             return replace(found, tokens={n: token if token in sure else None for n, token in found.tokens.items()})
 
         ground.put("visits", [(49, DAYS[4], "new")])

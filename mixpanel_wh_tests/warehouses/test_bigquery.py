@@ -15,7 +15,7 @@ from mixpanel_wh.engine.spec import Properties
 from mixpanel_wh.warehouses.bigquery import BigQueryWarehouse
 from mixpanel_wh.warehouses.bigquery.jobs import Jobs
 from mixpanel_wh_tests.stand_ins.bigquery import PROJECT, RunningBigQuery
-from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, read, tally, user_spec
+from mixpanel_wh_tests.warehouses.asking import Mirroring, append_spec, ops, read, tally, user_spec
 from mixpanel_wh_tests.warehouses.bigquery_ground import BigQueryGround
 from mixpanel_wh_tests.warehouses.contract import WarehouseContract
 from mixpanel_wh_tests.warehouses.contract_partitions import PartitionsContract
@@ -121,6 +121,30 @@ def test_a_view_and_a_table_without_partitions_are_mirrored_and_an_unchanged_tab
         assert sources(ground, "many", before) == []
         ground.change("many", "word", "new", "STRING", "id = 3")
         assert ops(sync.run()) == ops(view.run()) == {"3": "update"}
+
+
+def test_a_clustered_table_that_demands_a_condition_on_its_partitions_is_mirrored_and_appended(
+    ground: BigQueryGround,
+) -> None:
+    ground.run(
+        "CREATE TABLE visits (id INT64, day DATE, word STRING) PARTITION BY day CLUSTER BY id "
+        "OPTIONS (require_partition_filter = TRUE)"
+    )
+    table = ground.name("visits")
+    with closing(ground.open()) as warehouse:
+        sync = Mirroring(warehouse, user_spec(table))
+        assert sync.run() == []
+        ground.put("visits", [(n, f"2024-01-0{n + 1}", f"w{n}") for n in range(8)] + [(9, None, "no day")])  # type: ignore[list-item]
+        assert tally(sync.run()) == {"insert": 9}
+        ground.run("UPDATE visits SET word = 'new' WHERE day = DATE '2024-01-03'")
+        ground.run("DELETE FROM visits WHERE day IS NULL")
+        assert ops(sync.run()) == {"2": "update", "9": "delete"}
+        spec = append_spec(table, time_column="day", insert_time="day", row_key=("id",))
+        window = warehouse.tables.window(spec, None)
+        assert (window.upto, len(read(warehouse, spec, window))) == ("2024-01-08", 8)
+        ground.put("visits", [(10, "2024-01-09", "more")])
+        window = warehouse.tables.window(spec, window.upto)
+        assert [row["_mp_key"] for row in read(warehouse, spec, window)] == ["10"]
 
 
 def test_lists_are_read_and_mirrored_and_no_list_is_an_empty_one(ground: BigQueryGround) -> None:

@@ -2,13 +2,16 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.api_core import exceptions as google
 
 from mixpanel_wh.engine.errors import ConfigError, MixpanelWhError, SourceError, StagingError, WarehouseUnavailable
 from mixpanel_wh.engine.ports import Part
@@ -16,6 +19,9 @@ from mixpanel_wh.engine.spec import TableName
 from mixpanel_wh.engine.state import Lease
 from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh.warehouses.bigquery import BigQueryWarehouse
+from mixpanel_wh.warehouses.bigquery.loading import rows_as_json
+from mixpanel_wh.warehouses.bigquery.session import in_requests, script
+from mixpanel_wh.warehouses.bigquery.trouble import Place, explained
 from mixpanel_wh.warehouses.catalogue import Partitions
 from mixpanel_wh.warehouses.check import missing_tables, setup_statements
 from mixpanel_wh_tests.stand_ins.bigquery_answers import PROJECT, Answer, AnsweringBigQuery, Refusal, answering_bigquery
@@ -55,6 +61,15 @@ def test_a_dry_run_says_first_what_a_query_would_scan_and_too_much_is_never_run(
         read(warehouse, user_spec(PEOPLE))
     assert told.statements == []
     assert [job["dryRun"] for job in told.jobs] == [True]
+
+
+def test_the_bytes_of_a_query_that_is_run_are_in_the_log(
+    told: AnsweringBigQuery, caplog: pytest.LogCaptureFixture
+) -> None:
+    told.answers = [Answer("FROM `shop`.`people`", READ, [["a", "a", "Ann"]], bytes=12_345_678_901)]
+    with caplog.at_level("INFO", "mixpanel_wh"), opened(told) as warehouse:
+        assert len(read(warehouse, user_spec(PEOPLE))) == 1
+    assert "a query of BigQuery is to scan 12.35 GB" in caplog.text
 
 
 def test_a_statement_that_bigquery_stops_for_its_bytes_is_told_in_a_sentence(told: AnsweringBigQuery) -> None:
@@ -123,6 +138,18 @@ def test_jobs_run_where_the_dataset_is(told: AnsweringBigQuery) -> None:
             ("gcloud services enable bigquery.googleapis.com --project=shop-project",),
         ),
         (
+            Refusal("POST", 403, "accessDenied", "BigQuery Storage API has not been used in project 1234 before or it is "
+                    "disabled."),
+            WarehouseUnavailable,
+            ("BigQuery Storage API is off", "gcloud services enable bigquerystorage.googleapis.com"),
+        ),
+        (
+            Refusal("POST", 403, "accessDenied", "Access Denied: BigQuery BigQuery: Time travel on table "
+                    "shop-project:shop.people is forbidden as it has (or has had) row access policies."),
+            SourceError,
+            ("reads shop-project:shop.people as of one moment", "sync a view of it, or grant bigquery.rowAccessPolicies"),
+        ),
+        (
             Refusal("POST", 403, "quotaExceeded", "Quota exceeded: Your project exceeded quota for concurrent queries."),
             WarehouseUnavailable,
             ("quota is used up", "wait, or raise it"),
@@ -150,6 +177,15 @@ def test_a_refusal_becomes_a_sentence_that_says_what_grants_it(
     assert "127.0.0.1" not in str(caught.value)
 
 
+def test_a_limit_on_changes_of_a_table_that_stays_reached_is_a_matter_of_waiting() -> None:
+    error = google.BadRequest(  # type: ignore[no-untyped-call]
+        "Exceeded rate limits: too many table update operations for this table.", errors=[{"reason": "jobRateLimitExceeded"}]
+    )
+    told = explained(error, Place("shop", "mixpanel"))
+    assert isinstance(told, WarehouseUnavailable)
+    assert "wait, or raise it, and run again" in str(told)
+
+
 def test_check_names_the_missing_role_without_running_a_query(told: AnsweringBigQuery) -> None:
     told.refusals = [Refusal("SELECT", 403, "accessDenied", "Access Denied: Table shop-project:shop.people: User does "
                              "not have permission to query table shop-project:shop.people")]  # fmt: skip
@@ -157,6 +193,17 @@ def test_check_names_the_missing_role_without_running_a_query(told: AnsweringBig
         (problem,) = missing_tables(warehouse, [user_spec(PEOPLE)])
     assert "sync people: the account may not read shop.people: run  GRANT `roles/bigquery.dataViewer`" in problem
     assert told.statements == []
+
+
+def test_check_names_the_role_of_the_storage_read_api_where_that_is_wanted(told: AnsweringBigQuery) -> None:
+    told.table("shop.seen", COLUMNS, type="VIEW")
+    specs = [user_spec(PEOPLE), user_spec(TableName(("shop", "seen")))]
+    with opened(told, storage_endpoint=told.storage) as warehouse:
+        (problem,) = missing_tables(warehouse, specs)
+    assert problem.startswith("sync people: the account may not use the Storage Read API in project shop-project: run ")
+    assert problem.endswith("--role=roles/bigquery.readSessionUser,  or set storage_api: false")
+    with opened(told, storage_endpoint=told.storage, storage_api=False) as warehouse:
+        assert missing_tables(warehouse, specs) == []
 
 
 def test_rows_come_over_rest_where_the_storage_read_api_is_not_granted(
@@ -195,7 +242,9 @@ def test_an_answer_that_is_too_large_goes_through_a_table_of_the_staging_dataset
 
 def test_what_lost_against_another_write_is_run_again(told: AnsweringBigQuery) -> None:
     for message in ("Transaction is aborted due to concurrent update against table shop-project:mixpanel.checkpoints.",
-                    "Could not serialize access to table shop-project:mixpanel.leases due to concurrent update"):  # fmt: skip
+                    "Could not serialize access to table shop-project:mixpanel.leases due to concurrent update",
+                    "Resources exceeded during query execution: Too many DML statements outstanding against table "
+                    "shop-project:mixpanel.leases, limit is 20."):  # fmt: skip
         told.refusals, told.refused = [Refusal("DELETE", 400, "invalidQuery", message, times=2, in_job=True)], {}
         told.jobs.clear()
         with opened(told) as warehouse:
@@ -312,6 +361,19 @@ def test_a_change_token_moves_with_the_metadata_and_costs_no_query(told: Answeri
     assert told.jobs == []
 
 
+def test_the_change_token_of_an_external_table_is_a_hash_in_which_equal_rows_do_not_cancel_out(
+    told: AnsweringBigQuery,
+) -> None:
+    told.table("shop.outside", COLUMNS, type="EXTERNAL")
+    tokens = set()
+    with opened(told) as warehouse:
+        for total in ("1", "2"):
+            told.answers = [Answer("SUM", {"n": "INTEGER", "total": "INTEGER"}, [["2", total]])]
+            tokens.add(warehouse.tables.change_token(TableName(("shop", "outside"))))
+    assert len(tokens) == 2
+    assert "BIT_XOR" not in told.statements[0]
+
+
 def test_a_window_over_the_ingestion_time_names_the_pseudo_column_alone(told: AnsweringBigQuery) -> None:
     told.table("shop.raw", {"id": "STRING", "at": "TIMESTAMP"}, timePartitioning={"type": "DAY"})
     told.answers = [Answer("max", {"top": "STRING", "unread": "INTEGER"}, [["2026-11-24 00:00:00+00", 3]]),
@@ -326,6 +388,93 @@ def test_a_window_over_the_ingestion_time_names_the_pseudo_column_alone(told: An
     assert (
         "`_PARTITIONTIME` > CAST(@mp_after AS TIMESTAMP) AND `_PARTITIONTIME` <= CAST(@mp_upto" in told.statements[-1]
     )
+
+
+def test_a_pseudo_column_of_dates_is_there_where_partitions_are_days(told: AnsweringBigQuery) -> None:
+    for unit, pseudo in (("DAY", ["_PARTITIONTIME", "_PARTITIONDATE"]), ("HOUR", ["_PARTITIONTIME"])):
+        told.table("shop.raw", {"id": "STRING"}, timePartitioning={"type": unit})
+        with opened(told) as warehouse:
+            found = warehouse.tables.describe(TableName(("shop", "raw")))
+        assert [column.name for column in found.columns] == ["id", *pseudo]
+
+
+def test_the_high_water_mark_is_looked_for_in_the_partitions_from_the_cursor_on(told: AnsweringBigQuery) -> None:
+    told.table("shop.visits", {"id": "STRING", "at": "TIMESTAMP", "day": "DATE"})
+    told.answers = [Answer("max", {"top": "STRING", "unread": "INTEGER"}, [["2026-11-24 00:00:00+00", 0]]),
+                    Answer("count", {"n": "INTEGER"}, [[5]])]  # fmt: skip
+    start = dt.datetime(2026, 1, 1, 3, tzinfo=dt.UTC)
+
+    def asked(insert_time: str, after: str | None, start_at: dt.datetime | None = None) -> tuple[str, str, dict[str, str]]:
+        told.jobs.clear()
+        spec = append_spec(TableName(("shop", "visits")), insert_time=insert_time, start_at=start_at)
+        with opened(told) as warehouse:
+            warehouse.tables.window(spec, after)
+        top, counted = (job["query"] for job in told.jobs)
+        given = {one["name"]: one["parameterValue"]["value"] for one in counted["queryParameters"]}
+        return top["query"].partition(" WHERE ")[2], counted["query"].partition(" WHERE ")[2], given
+
+    assert asked("at", "2026-11-20 00:00:00+00")[0] == "`at` >= CAST(@mp_after AS TIMESTAMP) OR `at` IS NULL"
+    assert asked("at", None)[0] == ""
+    above, where, given = asked("at", None, start)
+    assert above == "`at` >= CAST(@mp_start AS TIMESTAMP) OR `at` IS NULL"
+    assert where.endswith("AND `at` >= CAST(@mp_start AS TIMESTAMP)")
+    assert given["mp_start"] == "2026-01-01 03:00:00.000000+00:00"
+    above, where, given = asked("day", None, start)
+    assert above == "`day` >= CAST(@mp_start AS DATE) OR `day` IS NULL"
+    assert given["mp_start"] == "2025-12-31"  # a day more than it seems, whatever the zone
+
+
+def test_a_table_that_demands_a_condition_on_its_partitions_gets_one_in_every_statement(told: AnsweringBigQuery) -> None:
+    told.table("shop.visits", COLUMNS | {"day": "DATE"}, timePartitioning={"type": "DAY", "field": "day"},
+               requirePartitionFilter=True)  # fmt: skip
+    told.table("shop.raw", {"id": "STRING", "at": "TIMESTAMP"}, timePartitioning={"type": "HOUR"},
+               requirePartitionFilter=True)  # fmt: skip
+    told.answers = [metadata([("20261123", 5, NOW - dt.timedelta(hours=1), 500)]),
+                    Answer("max", {"top": "STRING", "unread": "INTEGER"}, [["2026-11-24 00:00:00+00", 0]]),
+                    Answer("count", {"n": "INTEGER"}, [[5]]), Answer("", {"h": "STRING"}, [["x"]])]  # fmt: skip
+    spec, raw = user_spec(TableName(("shop", "visits"))), append_spec(TableName(("shop", "raw")), insert_time="_PARTITIONTIME")
+    with opened(told) as warehouse:
+        warehouse.tables.count(spec)
+        warehouse.tables.fingerprint(spec)
+        assert "WHERE (`day` >= DATE '0001-01-01' OR `day` IS NULL)" in warehouse.tables.catalogue.partitions(
+            spec.table
+        ).source(None)
+        warehouse.tables.count(raw)
+        warehouse.tables.window(raw, None)
+    mine = [sql for sql in told.statements if "`shop`.`visits`" in sql or "`shop`.`raw`" in sql]
+    assert len(mine) == 5
+    for sql in mine:
+        assert re.search(r"WHERE .*(`day` >= DATE '0001|`_PARTITIONTIME` (>= TIMESTAMP '0001|<=))", sql), sql
+
+
+@pytest.mark.parametrize("type", ["GEOGRAPHY", "JSON"])
+def test_a_row_key_of_a_type_that_cannot_be_compared_is_refused_by_name(told: AnsweringBigQuery, type: str) -> None:
+    told.table("shop.places", {"id": "STRING", "spot": type, "at": "TIMESTAMP"})
+    spec = event_spec(TableName(("shop", "places")), row_key=("id", "spot"))
+    with opened(told) as warehouse, pytest.raises(SourceError, match=f"column spot of shop.places is of type {type}"):
+        warehouse.tables.count(spec)
+
+
+def test_a_staging_dataset_in_another_location_is_told_by_both(told: AnsweringBigQuery) -> None:
+    told.table("mixpanel.leases", {"sync": "STRING"})
+    told.places["mixpanel"] = "US"
+    with (
+        opened(told) as warehouse,
+        pytest.raises(StagingError, match=r"staging dataset mixpanel is in US, and what is synced in EU: set staging_schema"),
+    ):
+        warehouse.state.acquire(Lease("people", "me", NOW))
+    with opened(told, location="us") as warehouse:
+        warehouse.state.acquire(Lease("people", "me", NOW))
+
+
+def test_rows_that_a_statement_carries_fit_a_request_however_they_are_written() -> None:
+    texts = ['"' * 500_000, "ж" * 500_000, "🙂" * 500_000] * 2
+    parts = list(rows_as_json([pa.record_batch({"row_key": pa.array(texts)})]))
+    assert [text for part in parts for (text,) in json.loads(part)] == texts
+    assert max(len(json.dumps(part)) for part in parts) < 10_000_000
+    statements = [("INSERT INTO t SELECT @mp_rows", {"rows": part}) for part in parts]
+    for request in in_requests(statements):
+        assert len(json.dumps(script(request))) < 10_000_000
 
 
 def test_a_missing_dataset_is_made_only_where_it_is_known_where(told: AnsweringBigQuery) -> None:
@@ -390,3 +539,7 @@ def test_setup_statements_give_the_roles_that_are_needed_and_no_more() -> None:
         f'GRANT `roles/bigquery.dataViewer` ON SCHEMA `shop`.`raw` TO "{account}"',
         f'GRANT `roles/bigquery.dataViewer` ON SCHEMA `other`.`raw` TO "{account}"',
     ]
+    elsewhere = setup_statements("bigquery", {"project": "shop", "dataset": "lake.sales"}, specs[:1])
+    assert elsewhere[2].startswith("-- location is not set: where the tables are not in the US, add  OPTIONS (location")
+    assert elsewhere[3] == "CREATE SCHEMA IF NOT EXISTS `shop`.`mixpanel`"
+    assert elsewhere[-1] == f'GRANT `roles/bigquery.dataViewer` ON SCHEMA `lake`.`sales` TO "{account}"'

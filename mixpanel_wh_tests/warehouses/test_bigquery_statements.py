@@ -20,7 +20,7 @@ from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery
 from mixpanel_wh_tests.stand_ins.bigquery_answers import Answer, answering_bigquery
 from mixpanel_wh_tests.warehouses.asking import Mirroring, append_spec, event_spec, lookup_spec, read, user_spec
 from mixpanel_wh_tests.warehouses.bigquery_ground import EVERY_TYPE, BigQueryGround
-from mixpanel_wh_tests.warehouses.test_postgres_statements import appended
+from mixpanel_wh_tests.warehouses.asking import appended
 
 # What the shared SQL calls.
 SHARED = {"count", "max", "row_number", "coalesce", "cast"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -59,6 +59,8 @@ class BigQueryCatalogue:
 
     session: BigQuerySession
     dialect: BigQueryDialect
+    demanded: dict[TableName, str | None] = field(default_factory=dict)
+    """Of the tables that were described: the condition that holds for all rows, where BigQuery demands one."""
 
     def whole(self, table: TableName) -> str:
         """The name with its project and dataset."""
@@ -85,7 +87,9 @@ class BigQueryCatalogue:
         columns = [Column(field.name, type_text(field)) for field in found.schema]
         parted = partitioning(found) if found.table_type in KEPT else None
         if parted is not None and parted.column == PSEUDO:
-            columns += [Column(name, type) for name, type in PSEUDO_COLUMNS.items()]
+            there = PSEUDO_COLUMNS if parted.unit == "DAY" else {PSEUDO: PSEUDO_COLUMNS[PSEUDO]}
+            columns += [Column(name, type) for name, type in there.items()]
+        self.demanded[table] = parted.everything if parted and found.require_partition_filter else None
         described = Table(table, tuple(columns), is_view=found.table_type in VIEWS)
         if found.table_type not in KEPT:
             return described
@@ -118,7 +122,7 @@ class BigQueryCatalogue:
         kept = [one for one in tables if one.table_type in KEPT]
         outside = [one for one in tables if one.table_type not in (*KEPT, *VIEWS)]
         if not kept or outside:
-            value = "BIT_XOR(FARM_FINGERPRINT(TO_JSON_STRING(t)))"
+            value = self.dialect.fast_total("FARM_FINGERPRINT(TO_JSON_STRING(t))", repeats=True)
             return [str(self.session.rows(f"SELECT count(*), {value} FROM {source} AS t")[0])]
         return sorted(_moved(one) for one in tables)
 
@@ -128,7 +132,7 @@ class BigQueryCatalogue:
         jobs, source = self.session.jobs, ".".join(self.dialect.quote(part) for part in table.parts)
         with explaining(jobs.place):
             try:
-                jobs.client.get_table(self.whole(table))
+                found = jobs.client.get_table(self.whole(table))
                 jobs.client.query(f"SELECT * FROM {source}", bigquery.QueryJobConfig(
                     dry_run=True, use_query_cache=False, default_dataset=jobs.dataset))  # fmt: skip
             except google.NotFound:
@@ -137,7 +141,7 @@ class BigQueryCatalogue:
                 return [str(denied(message_of(error), jobs.place))]
             except google.BadRequest:
                 return []  # a table that demands a filter, or that has a fault of its own: describing it will tell
-        return []
+        return self.session.reader.refused(found.reference) if found.table_type == "TABLE" else []
 
     def is_unique(self, table: TableName, columns: Sequence[str]) -> bool:
         """Never: BigQuery's primary keys are a promise of the table's owner, which nobody enforces."""
@@ -158,8 +162,9 @@ class BigQueryCatalogue:
         parted, source = partitioning(found), ".".join(self.dialect.quote(part) for part in table.parts)
         past = f" FOR SYSTEM_TIME AS OF {moment_literal(rows[0][4])}" if rows else ""
         tokens, sizes = _told(rows, str(found.created), parted)
+        every = parted.everything if parted and found.require_partition_filter else "TRUE"
         return Partitions(
-            tokens, lambda numbers: _rows_of(source + past, parted, numbers), (parted.column,) if parted else (),
+            tokens, lambda numbers: _rows_of(source + past, parted, numbers, every), (parted.column,) if parted else (),
             int(found.num_rows or 0), sizes, whole=parted is None,
         )  # fmt: skip
 
@@ -192,10 +197,10 @@ def _layout(table: bigquery.Table, parted: Partitioning | None) -> str | None:
     return ", ".join(words) or None
 
 
-def _rows_of(source: str, parted: Partitioning | None, numbers: Sequence[int] | None) -> str:
-    """The rows of chosen partitions, each with the number of its own."""
+def _rows_of(source: str, parted: Partitioning | None, numbers: Sequence[int] | None, every: str) -> str:
+    """The rows of chosen partitions, or every one, each with the number of its own."""
     number = parted.number if parted else str(WHOLE)
-    where = "TRUE" if numbers is None else parted.where(numbers) if parted else str(bool(numbers)).upper()
+    where = every if numbers is None else parted.where(numbers) if parted else str(bool(numbers)).upper()
     return f"(SELECT *, {number} AS {PARTITION} FROM {source} WHERE {where})"
 
 

@@ -20,6 +20,8 @@ WHOLE, NULLS, OTHERS, FIRST = 0, 1, 2, 3  # numbers of the partitions that are n
 NULL_ID, OTHERS_ID = "__NULL__", "__UNPARTITIONED__"
 FORMATS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
 YEARS = (1960, 2159)  # what lies outside stands among the others
+EARLIEST = {"DATE": "DATE '0001-01-01'", "DATETIME": "DATETIME '0001-01-01 00:00:00'",
+            "TIMESTAMP": "TIMESTAMP '0001-01-01 00:00:00+00'"}  # fmt: skip
 Bound = dt.datetime | dt.date | int
 Span = tuple[Bound, Bound]
 
@@ -63,6 +65,13 @@ class Partitioning:
             inside = f"{FIRST} + DIV(({name} - ({self.start})), {self.interval})"
             bounds = f"{name} >= {self.start} AND {name} < {self.end}"
         return f"CASE WHEN {name} IS NULL THEN {self.nulls} WHEN {bounds} THEN {inside} ELSE {OTHERS} END"
+
+    @property
+    def everything(self) -> str:
+        """A condition that holds for all rows, in the form that satisfies a table which demands one."""
+        if not self.unit:
+            return f"({self.quoted} < {self.start} OR {self.quoted} >= {self.start} OR {self.quoted} IS NULL)"
+        return f"({self.quoted} >= {EARLIEST[self.type]} OR {self.quoted} IS NULL)"
 
     def number_of(self, partition_id: str) -> int:
         """The same number from an id of the metadata."""
