@@ -335,6 +335,19 @@ def test_a_partition_that_the_metadata_tells_in_two_rows_has_one_token_of_both(t
     assert asked((None, 10, earlier, 1), ("__UNPARTITIONED__", 1, just_now, 1), table="people").tokens == {0: None}
 
 
+def test_a_partition_column_in_other_letters_and_an_unheard_of_partition_id_are_understood(
+    told: AnsweringBigQuery,
+) -> None:
+    told.table("shop.visits", {"Day": "DATE"}, timePartitioning={"type": "DAY", "field": "day"})
+    earlier = NOW - dt.timedelta(hours=1)
+    told.answers = [metadata([("20261123", 5, earlier, 500), ("__SOON_SOMEWHERE__", 2, earlier, 20)])]
+    with opened(told) as warehouse:
+        found = warehouse.tables.catalogue.partitions(TableName(("shop", "visits")))
+    assert list(found.tokens) == [20261123, 2]
+    assert found.columns == ("Day",)
+    assert "`Day` >= DATE '2026-11-23'" in found.source([20261123])
+
+
 def test_a_table_without_partitions_is_one_and_views_are_none(told: AnsweringBigQuery) -> None:
     told.table("shop.seen", COLUMNS, type="VIEW")
     told.table("shop.outside", COLUMNS, type="EXTERNAL")

@@ -9,6 +9,7 @@ tables and on INFORMATION_SCHEMA.PARTITIONS.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from google.cloud import bigquery
 PSEUDO = "_PARTITIONTIME"
 PSEUDO_COLUMNS = {PSEUDO: "TIMESTAMP", "_PARTITIONDATE": "DATE"}
 WHOLE, NULLS, OTHERS, FIRST = 0, 1, 2, 3  # numbers of the partitions that are none of these begin with FIRST
-NULL_ID, OTHERS_ID = "__NULL__", "__UNPARTITIONED__"
+NULL_ID = "__NULL__"
+NUMBERED = re.compile(r"-?\d+")  # the ids of all partitions but that one and `__UNPARTITIONED__`
 FORMATS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
 YEARS = (1960, 2159)  # what lies outside stands among the others
 EARLIEST = {"DATE": "DATE '0001-01-01'", "DATETIME": "DATETIME '0001-01-01 00:00:00'",
@@ -74,8 +76,8 @@ class Partitioning:
         return f"({self.quoted} >= {EARLIEST[self.type]} OR {self.quoted} IS NULL)"
 
     def number_of(self, partition_id: str) -> int:
-        """The same number from an id of the metadata."""
-        if partition_id in (NULL_ID, OTHERS_ID):
+        """The same number from an id of the metadata; what stands under an id of another form has no place of its own."""
+        if not NUMBERED.fullmatch(partition_id):
             return NULLS if partition_id == NULL_ID else OTHERS
         return int(partition_id) if self.unit else FIRST + (int(partition_id) - self.start) // self.interval
 
@@ -142,11 +144,12 @@ def joined(spans: Sequence[Span]) -> list[Span]:
 
 def partitioning(table: bigquery.Table) -> Partitioning | None:
     """How a table is partitioned, if it is."""
-    types = {field.name: field.field_type for field in table.schema}
+    columns = {field.name.lower(): field for field in table.schema}  # a name is the same in capitals
     if table.time_partitioning is not None:
-        column, unit = table.time_partitioning.field, table.time_partitioning.type_ or "DAY"
-        return Partitioning(column or PSEUDO, types[column] if column else "TIMESTAMP", unit)
+        name, unit = table.time_partitioning.field, table.time_partitioning.type_ or "DAY"
+        column = columns[name.lower()] if name else bigquery.SchemaField(PSEUDO, "TIMESTAMP")
+        return Partitioning(column.name, column.field_type, unit)
     if table.range_partitioning is not None:
-        given, span = table.range_partitioning.field, table.range_partitioning.range_
+        given, span = columns[table.range_partitioning.field.lower()].name, table.range_partitioning.range_
         return Partitioning(given, "INT64", "", int(span.start), int(span.end), int(span.interval))
     return None
