@@ -76,7 +76,7 @@ class Partitioning:
         return f"({self.quoted} >= {EARLIEST[self.type]} OR {self.quoted} IS NULL)"
 
     def number_of(self, partition_id: str) -> int:
-        """The same number from an id of the metadata; what stands under an id of another form has no place of its own."""
+        """The same number from an id of the metadata; what is under an id of another form has no place of its own."""
         if not NUMBERED.fullmatch(partition_id):
             return NULLS if partition_id == NULL_ID else OTHERS
         return int(partition_id) if self.unit else FIRST + (int(partition_id) - self.start) // self.interval
