@@ -18,9 +18,16 @@ from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh.warehouses.check import check_warehouse
 from mixpanel_wh_tests.stand_ins.bigquery import RunningBigQuery
 from mixpanel_wh_tests.stand_ins.bigquery_answers import Answer, answering_bigquery
-from mixpanel_wh_tests.warehouses.asking import Mirroring, append_spec, event_spec, lookup_spec, read, user_spec
+from mixpanel_wh_tests.warehouses.asking import (
+    Mirroring,
+    append_spec,
+    appended,
+    event_spec,
+    lookup_spec,
+    read,
+    user_spec,
+)
 from mixpanel_wh_tests.warehouses.bigquery_ground import EVERY_TYPE, BigQueryGround
-from mixpanel_wh_tests.warehouses.asking import appended
 
 # What the shared SQL calls.
 SHARED = {"count", "max", "row_number", "coalesce", "cast"}

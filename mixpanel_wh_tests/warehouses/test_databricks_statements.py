@@ -15,9 +15,16 @@ from mixpanel_wh.engine.ports import Part, Warehouse
 from mixpanel_wh.engine.spec import Properties
 from mixpanel_wh.warehouses.check import check_warehouse
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
-from mixpanel_wh_tests.warehouses.asking import Mirroring, append_spec, event_spec, lookup_spec, read, user_spec
+from mixpanel_wh_tests.warehouses.asking import (
+    Mirroring,
+    append_spec,
+    appended,
+    event_spec,
+    lookup_spec,
+    read,
+    user_spec,
+)
 from mixpanel_wh_tests.warehouses.databricks_ground import DatabricksGround
-from mixpanel_wh_tests.warehouses.asking import appended
 
 # What the shared SQL calls.
 SHARED = {"count", "max", "row_number", "coalesce", "cast"}

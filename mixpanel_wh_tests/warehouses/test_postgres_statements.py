@@ -8,7 +8,6 @@ import pytest
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh_tests.stand_ins.postgres import RunningPostgres
 from mixpanel_wh_tests.warehouses.asking import Mirroring, user_spec
-from mixpanel_wh_tests.warehouses.asking import appended as appended  # other warehouses take it from here
 from mixpanel_wh_tests.warehouses.contract_statements import DAY, StatementsContract, everything
 from mixpanel_wh_tests.warehouses.postgres_ground import PostgresGround
 
