@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, and what is wrong with it; no problems means that it is well."""
+    """What was looked at, and what is wrong with it; no problems means that it is well. `advice` is what would let runs
+    read less."""
 
     subject: str
     problems: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
 
 def findings(project: Project) -> Iterator[Finding]:
@@ -48,7 +50,8 @@ def _warehouse(name: str, specs: list[SyncSpec], connections: Connections) -> It
         return
     yield Finding(f"warehouse {name}", tuple(staging))
     for spec in specs:
-        yield Finding(f"sync {spec.name}", tuple(_table(spec, warehouse)))
+        problems = tuple(_table(spec, warehouse))
+        yield Finding(f"sync {spec.name}", problems, () if problems else tuple(warehouse.tables.advice(spec)))
 
 
 def _table(spec: SyncSpec, warehouse: Warehouse) -> list[str]:

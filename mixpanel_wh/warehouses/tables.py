@@ -139,6 +139,10 @@ class SqlTables:
         sql, parameters = self._selected(self.projection(spec), window, limit)
         yield from self.staging.session.stream(sql, parameters, plain=" OVER (" not in sql)
 
+    def advice(self, spec: SyncSpec) -> list[str]:
+        """What would let runs of the sync read less; nothing that is known here."""
+        return []
+
     def span(self, spec: SyncSpec, column: str) -> tuple[int, int] | None:
         """The oldest and the newest moment in a column, in milliseconds since the epoch; None where there is none."""
         projection = self.projection(spec)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import requests
 
+from mixpanel_wh.cli.verbs.check import lines
 from mixpanel_wh.cli.verbs.preview import values
+from mixpanel_wh.config.health import Finding
 from mixpanel_wh.sandbox import Sandbox
 from mixpanel_wh_tests.cli.conftest import Command, edit
 from mixpanel_wh_tests.cli.test_run import change
@@ -97,6 +99,12 @@ def test_check_tells_every_problem_and_ends_with_exit_status_1(folder: Path, com
     assert "main.flights has no column 'departed_at', which time names (did you mean 'departure_at'?)" in done.out
     found = command("check", "--json").json
     assert (found["ok"], [one["subject"] for one in found["problems"]]) == (False, ["sync flights", "sync planes"])
+
+
+def test_advice_stands_below_a_sync_that_is_well(folder: Path, command: Command) -> None:
+    told = lines(Finding("sync flights", advice=("every row is compared: run  ALTER",)))
+    assert told == ["ok     sync flights", "       every row is compared: run  ALTER"]
+    assert command("check", "--json").json["advice"] == []
 
 
 def test_check_lists_mistakes_of_the_project_file_as_json_too(folder: Path, command: Command) -> None:

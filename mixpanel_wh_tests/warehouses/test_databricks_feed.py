@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.errors import DuplicateKeys, SourceError
 from mixpanel_wh.engine.ports import Warehouse
-from mixpanel_wh.engine.spec import Properties
+from mixpanel_wh.engine.spec import Mode, Properties
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
 from mixpanel_wh_tests.warehouses.asking import Mirroring, Row, event_spec, ops, tally, user_spec
 from mixpanel_wh_tests.warehouses.databricks_ground import DatabricksGround
@@ -199,9 +200,13 @@ def test_a_feed_that_is_off_is_told_with_the_statement_that_switches_it_on(
     ground.run(f"ALTER TABLE {ground.source('many')} SET TBLPROPERTIES (delta.enableChangeDataFeed = false)")
     set_word(ground, "new", "id = 7")
     assert ops(sync.run()) == {"7": "update"}
-    told = f"the change data feed of main.{ground.schema}.many is off, so every row was compared: run  ALTER TABLE "
-    assert sync.pending.note.startswith(told)
-    ground.run(sync.pending.note.partition("run  ")[2])
+    off = f"the change data feed of main.{ground.schema}.many is off, so "
+    assert sync.pending.note.startswith(f"{off}every row was compared: run  ALTER TABLE ")
+    [advice] = warehouse.tables.advice(sync.spec)
+    assert advice.startswith(f"{off}a run compares every row of it: run  ALTER TABLE ")
+    assert warehouse.tables.advice(replace(sync.spec, mode=Mode.APPEND)) == []
+    ground.run(advice.partition("run  ")[2])
+    assert warehouse.tables.advice(sync.spec) == []
     set_word(ground, "newer", "id = 7")
     assert ops(sync.run()) == {"7": "update"}
     assert "was not on for every version" in sync.pending.note

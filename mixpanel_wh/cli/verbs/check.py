@@ -29,12 +29,12 @@ def execute(options: Namespace) -> int:
 
 
 def lines(one: Finding) -> list[str]:
-    """`ok     sync flights`, or `wrong  sync flights` with the problems below it."""
-    if not one.problems:
-        return [f"ok     {one.subject}"]
-    return [f"wrong  {one.subject}", *(f"       {problem}" for problem in one.problems)]
+    """`ok     sync flights`, or `wrong  sync flights`, with problems and advice below it."""
+    below = [f"       {sentence}" for sentence in (*one.problems, *one.advice)]
+    return [f"{'wrong' if one.problems else 'ok':5}  {one.subject}", *below]
 
 
 def _print_json(found: list[Finding]) -> None:
     wrong = [{"subject": one.subject, "problem": problem} for one in found for problem in one.problems]
-    print_json({"ok": not wrong, "problems": wrong, "checked": [one.subject for one in found]})
+    advice = [{"subject": one.subject, "advice": sentence} for one in found for sentence in one.advice]
+    print_json({"ok": not wrong, "problems": wrong, "advice": advice, "checked": [one.subject for one in found]})

@@ -121,14 +121,24 @@ class DatabricksCatalogue:
         moved = self._moved(described) or self._hashed(described.table)
         return hashlib.md5(repr((described.table.columns, moved)).encode(), usedforsecurity=False).hexdigest()
 
+    def lacks_feed(self, table: TableName) -> bool:
+        """Whether the table could have a change data feed, and has none."""
+        version = self._version_of(self.described(table))
+        return version is not None and not version.feeds
+
     def _moved(self, described: Described) -> str:
         """The version as text; empty where there is none."""
+        version = self._version_of(described)
+        return repr(version) if version else ""
+
+    def _version_of(self, described: Described) -> Version | None:
+        """The version; None where there is none, or none that this user is shown."""
         try:
-            return repr(self.version(described.table.name)) if described.is_delta else ""
+            return self.version(described.table.name) if described.is_delta else None
         except SourceError as error:
             if of_class(error) not in WITHOUT_HISTORY:
                 raise
-            return ""
+            return None
 
     def _hashed(self, table: Table) -> str:
         columns = [self.dialect.hashable(column) for column in table.columns]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.ports import Column, Table
-from mixpanel_wh.engine.spec import SyncSpec, TableName
-from mixpanel_wh.warehouses.databricks.catalogue import DatabricksCatalogue
+from mixpanel_wh.engine.spec import Mode, RecordType, SyncSpec, TableName
+from mixpanel_wh.warehouses.databricks.catalogue import DatabricksCatalogue, switched_on
 from mixpanel_wh.warehouses.projection import Projection
 from mixpanel_wh.warehouses.tables import SqlTables
 
@@ -81,6 +81,14 @@ class DatabricksTables(SqlTables):
             yield
         finally:
             del self.pins[table.name]
+
+    def advice(self, spec: SyncSpec) -> list[str]:
+        """The statement that switches on the change data feed of a table that is mirrored without."""
+        compared = spec.mode is Mode.MIRROR and spec.record is not RecordType.LOOKUP
+        if not compared or not self.catalogue.lacks_feed(spec.table):
+            return []
+        on = switched_on(self.catalogue.source(spec.table))
+        return [f"the change data feed of {spec.table} is off, so a run compares every row of it: run  {on}"]
 
     def projection(self, spec: SyncSpec) -> Projection:
         """The select expressions of a sync over its table as it is now, or as it is pinned."""

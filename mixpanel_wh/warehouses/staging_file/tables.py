@@ -127,6 +127,10 @@ class FileTables:
         """What the user lacks to read the table: sentences, each with the statement that grants it."""
         return self.source.missing_privileges(table)
 
+    def advice(self, spec: SyncSpec) -> list[str]:
+        """What would let runs of the sync read less: sentences, each with its statement."""
+        return self.source.advice(spec)
+
     def span(self, spec: SyncSpec, column: str) -> tuple[int, int] | None:
         """The oldest and the newest moment in a column, in milliseconds since the epoch; None where there is none."""
         return self.source.span(spec, column)
