@@ -12,7 +12,8 @@ from mixpanel_wh.bench.tables import touch
 from mixpanel_wh.engine.run import run_sync
 from mixpanel_wh.engine.spec import Limit, Mode, RecordType, SyncSpec, TableName
 from mixpanel_wh.mixpanel import line, records  # loaded here, since what loading costs is not a row's cost
-from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings
+from mixpanel_wh.mixpanel.project import MixpanelProject
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh.warehouses import open_warehouse
 
 LOADED = (line, records)

@@ -7,7 +7,7 @@ from mixpanel_wh.config.mistakes import Place
 from mixpanel_wh.config.sections import Section
 from mixpanel_wh.config.source import Node
 from mixpanel_wh.engine.spec import Identity
-from mixpanel_wh.mixpanel.project import ProjectSettings
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 PLAIN = (
     "project_id", "token", "service_account", "service_secret", "region", "url", "gzip_profiles", "max_concurrency",

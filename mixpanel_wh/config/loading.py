@@ -14,7 +14,7 @@ from mixpanel_wh.config.specs import Surroundings, read_sync
 from mixpanel_wh.config.syntax import name as checked_name
 from mixpanel_wh.config.warehouse_settings import read_warehouse
 from mixpanel_wh.engine.spec import SyncSpec
-from mixpanel_wh.mixpanel.project import ProjectSettings
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 VERSION = "1"
 KEYS = ("version", "warehouse", "warehouses", "destination", "destinations", "syncs")

@@ -7,7 +7,7 @@ from typing import Any
 from mixpanel_wh.config.mistakes import did_you_mean
 from mixpanel_wh.engine.errors import ConfigError
 from mixpanel_wh.engine.spec import SyncSpec
-from mixpanel_wh.mixpanel.project import ProjectSettings
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mixpanel_wh.config.sections import Section, read_section
 from mixpanel_wh.config.source import Entries, Node
 from mixpanel_wh.config.syntax import in_zone
 from mixpanel_wh.engine.spec import Identity, Mode, Partitions, Properties, RecordType, SyncSpec
-from mixpanel_wh.mixpanel.project import ProjectSettings
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 AS_THEY_STAND = (
     "user_id", "device_id", "distinct_id", "group_keys", "group_key", "group_id", "lookup_id", "row_key",

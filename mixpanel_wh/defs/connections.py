@@ -14,7 +14,8 @@ from mixpanel_wh.defs.partitions import backfill, is_partitioned, partition_meta
 from mixpanel_wh.defs.running import SyncConfig, failures, look, move
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.spec import SyncSpec
-from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings
+from mixpanel_wh.mixpanel.project import MixpanelProject
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh.warehouses import observe_warehouse, open_warehouse
 
 RUN_WAITS: dict[str, Any] = {"lock_timeout": 600}

@@ -11,7 +11,7 @@ from mixpanel_wh.defs.giving import kind_given, settings_given
 from mixpanel_wh.defs.schema import with_environment
 from mixpanel_wh.engine.errors import ConfigError
 from mixpanel_wh.engine.spec import SyncSpec
-from mixpanel_wh.mixpanel.project import ProjectSettings
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 ORIGIN = "MixpanelResource"
 SECRET: dict[str, Any] = {"dagster__is_secret": True}

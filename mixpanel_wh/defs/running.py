@@ -19,7 +19,8 @@ from mixpanel_wh.engine.run import Preview, Progress, RunOptions, preview_sync, 
 from mixpanel_wh.engine.spec import Mode, SyncSpec
 from mixpanel_wh.engine.stopping import noticed
 from mixpanel_wh.mixpanel.endpoints import Purpose, base_url
-from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings
+from mixpanel_wh.mixpanel.project import MixpanelProject
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 LOG_EVERY_SECONDS = 5.0
 PREVIEW_ROWS = 5

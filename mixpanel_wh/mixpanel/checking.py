@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from mixpanel_wh.engine.spec import RecordType
 from mixpanel_wh.mixpanel.bodies import Body
-from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.refusals import refusal_of, unavailable
 from mixpanel_wh.mixpanel.retry import transient
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh.mixpanel.target import Target, target_for
 from mixpanel_wh.mixpanel.wire import Broken, Reply, Wire
 

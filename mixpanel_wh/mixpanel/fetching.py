@@ -10,9 +10,9 @@ import requests
 from mixpanel_wh.engine.errors import DestinationUnavailable
 from mixpanel_wh.mixpanel.endpoints import READS, ReadBack
 from mixpanel_wh.mixpanel.pace import Pace
-from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.refusals import not_understood, refusal_of
 from mixpanel_wh.mixpanel.retry import asked_pause, transient
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh.mixpanel.target import Target, target_to_read
 from mixpanel_wh.mixpanel.waiting import Clock
 from mixpanel_wh.mixpanel.wire import CONNECT_SECONDS, Broken, Reply, broken, proxies_for

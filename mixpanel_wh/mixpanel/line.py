@@ -6,8 +6,8 @@ from mixpanel_wh.engine.errors import ConfigError
 from mixpanel_wh.engine.spec import RecordType, SyncSpec
 from mixpanel_wh.mixpanel.client import Client
 from mixpanel_wh.mixpanel.fetching import Fetcher
-from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.sending import Sender
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh.mixpanel.shared import SHARED
 from mixpanel_wh.mixpanel.target import target_for
 from mixpanel_wh.mixpanel.waiting import StoppableClock

@@ -1,4 +1,4 @@
-"""A Mixpanel project as a destination: its settings, and the encoders, clients and shared limits of its syncs.
+"""A Mixpanel project as a destination: the encoders, clients and shared limits of its syncs.
 
 Importing this module loads no HTTP and no Arrow: the first encoder or destination does.
 """
@@ -6,47 +6,17 @@ Importing this module loads no HTTP and no Arrow: the first encoder or destinati
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mixpanel_wh.engine.errors import ConfigError
-from mixpanel_wh.engine.spec import Identity, SyncSpec
-from mixpanel_wh.mixpanel.endpoints import ENDPOINTS, Purpose, base_url
-from mixpanel_wh.mixpanel.retry import RetryPolicy
+from mixpanel_wh.engine.spec import SyncSpec
+from mixpanel_wh.mixpanel.endpoints import ENDPOINTS
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 if TYPE_CHECKING:
     from mixpanel_wh.engine.audit_result import Reader
     from mixpanel_wh.engine.ports import Destination, Encoder, Table
     from mixpanel_wh.mixpanel.line import Line
-
-
-@dataclass(frozen=True)
-class ProjectSettings:
-    """A destination as the project file describes it.
-
-    `service_account` and `service_secret` sign events and lookup tables; without them the token signs events, and
-    lookup tables cannot be sent. `region` is us, eu or in. `url` stands for every host of Mixpanel's.
-    `events_per_second` and `bytes_per_minute` (uncompressed) are None when off. `gzip_profiles` compresses profile
-    updates, which Mixpanel does not document. `max_concurrency` bounds the requests in flight.
-    """
-
-    project_id: str
-    token: str = field(repr=False)
-    service_account: str | None = None
-    service_secret: str | None = field(default=None, repr=False)
-    region: str = "us"
-    url: str | None = None
-    identity: Identity = Identity.SIMPLIFIED
-    events_per_second: int | None = 30_000
-    bytes_per_minute: int | None = 2_000_000_000
-    gzip_profiles: bool = False
-    max_concurrency: int = 16
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-
-    @property
-    def base(self) -> str:
-        """The address of the ingestion host, without a final slash."""
-        return base_url(Purpose.INGESTION, self.region, self.url)
 
 
 class MixpanelProject:

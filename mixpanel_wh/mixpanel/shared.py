@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from mixpanel_wh.mixpanel.concurrency import AdaptiveLimit
-from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.rate import Rate
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 Key = tuple[object, ...]
 

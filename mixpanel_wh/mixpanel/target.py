@@ -12,7 +12,7 @@ from mixpanel_wh.engine.spec import RecordType
 from mixpanel_wh.mixpanel.endpoints import ENDPOINTS, Endpoint, Purpose, Read, base_url, path_of
 
 if TYPE_CHECKING:
-    from mixpanel_wh.mixpanel.project import ProjectSettings
+    from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 
 @dataclass(frozen=True)

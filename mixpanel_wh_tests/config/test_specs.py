@@ -20,7 +20,7 @@ from mixpanel_wh.engine.spec import (
     SyncSpec,
     TableName,
 )
-from mixpanel_wh.mixpanel.project import ProjectSettings
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh.warehouses import WAREHOUSES
 from mixpanel_wh_tests.config.writing import APPEND, EVENT, HEAD, SECRET, USER, loaded, sync_file
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 from mixpanel_wh.engine.batches import Batch, Encoded, Framing, pack
 from mixpanel_wh.engine.errors import DestinationUnavailable
 from mixpanel_wh.engine.spec import Mode, RecordType, SyncSpec, TableName
-from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.retry import RetryPolicy
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 LINES = Framing()
 ARRAY = Framing(b"[", b"]", 1)

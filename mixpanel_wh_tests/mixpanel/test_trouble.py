@@ -219,7 +219,8 @@ def test_secrets_are_in_no_repr() -> None:
 
 def test_naming_a_project_loads_no_http_and_no_arrow() -> None:
     code = (
-        "import sys; from mixpanel_wh.mixpanel.project import MixpanelProject, ProjectSettings;"
+        "import sys; from mixpanel_wh.mixpanel.project import MixpanelProject;"
+        "from mixpanel_wh.mixpanel.settings import ProjectSettings;"
         "MixpanelProject(ProjectSettings('1', 't'));"
         "print([name for name in ('requests', 'isal', 'pyarrow', 'urllib3') if name in sys.modules])"
     )

@@ -5,13 +5,13 @@ from mixpanel_wh.engine.ports import Encoder, Table
 from mixpanel_wh.engine.spec import Identity, RecordType, SyncSpec
 from mixpanel_wh.mixpanel import rules
 from mixpanel_wh.mixpanel.insert_ids import InsertIds
-from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.records.encoder import Flattened, Record, SqlEncoder, is_json_type
 from mixpanel_wh.mixpanel.records.event import EventRecord
 from mixpanel_wh.mixpanel.records.fields import Fields
 from mixpanel_wh.mixpanel.records.lookup import LookupRecord
 from mixpanel_wh.mixpanel.records.naming import check_event_name, property_name, property_names
 from mixpanel_wh.mixpanel.records.profile import ProfileRecord
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 
 _LIMITS = {RecordType.EVENT: rules.EVENT, RecordType.LOOKUP: rules.LOOKUP}
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 from mixpanel_wh.engine.batches import Encoded
 from mixpanel_wh.engine.ports import Column, Encoder, Table
 from mixpanel_wh.engine.spec import RecordType, SyncSpec
-from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.records import encoder_for
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh_tests.mixpanel.records.reference import Outcome, Reference, Rejected
 
 csv.field_size_limit(2**30)

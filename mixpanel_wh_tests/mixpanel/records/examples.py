@@ -8,8 +8,8 @@ import pyarrow as pa
 from mixpanel_wh.engine.batches import Encoded
 from mixpanel_wh.engine.ports import Column, Encoder, Table
 from mixpanel_wh.engine.spec import Identity, Mode, RecordType, SyncSpec, TableName
-from mixpanel_wh.mixpanel.project import ProjectSettings
 from mixpanel_wh.mixpanel.records import encoder_for
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh_tests.mixpanel.records.comparing import records_of
 
 NOW = 1_700_000_000_000

@@ -15,7 +15,7 @@ from mixpanel_wh.engine import batches
 from mixpanel_wh.engine.spec import Identity, Mode, RecordType, SyncSpec
 from mixpanel_wh.mixpanel import rules
 from mixpanel_wh.mixpanel.insert_ids import InsertIds
-from mixpanel_wh.mixpanel.project import ProjectSettings
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh_tests.mixpanel.records.json_plainly import check_nested, read, size_of
 from mixpanel_wh_tests.mixpanel.records.values_plainly import Bad, plain
 

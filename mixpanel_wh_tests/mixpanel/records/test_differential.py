@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixpanel_wh.engine.spec import Identity, Mode, Properties, RecordType, SyncSpec, TableName
-from mixpanel_wh.mixpanel.project import ProjectSettings
+from mixpanel_wh.mixpanel.settings import ProjectSettings
 from mixpanel_wh_tests.mixpanel.records.arrays import HUGE, LEAVES, ZONES, Draw, column, json_texts, texts
 from mixpanel_wh_tests.mixpanel.records.comparing import Case
 
