@@ -20,7 +20,8 @@ from databricks.sql.thrift_api.TCLIService import TCLIService, ttypes
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.transport.TTransport import TMemoryBuffer
 
-from mixpanel_wh_tests.stand_ins.databricks.lake import ADMIN, Lake, Session
+from mixpanel_wh_tests.stand_ins.databricks.holding import ADMIN, Session
+from mixpanel_wh_tests.stand_ins.databricks.lake import Lake
 from mixpanel_wh_tests.stand_ins.databricks.speech import Refused
 from mixpanel_wh_tests.stand_ins.databricks.types import answered, entry
 
