@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Finding:
     """What was looked at, and what is wrong with it; no problems means that it is well. `advice` is what would let runs
-    read less."""
+    read less, or faster."""
 
     subject: str
     problems: tuple[str, ...] = ()

@@ -159,7 +159,8 @@ class Tables(Protocol):
         """What the user lacks to read the table: sentences, each with the statement that grants it."""
 
     def advice(self, spec: SyncSpec) -> list[str]:
-        """What would let runs of the sync read less: sentences, each with its statement. None of it stops a run."""
+        """What would let runs of the sync read less, or faster: sentences, each with its statement. None of it
+        stops a run."""
 
     def span(self, spec: SyncSpec, column: str) -> tuple[int, int] | None:
         """The oldest and the newest moment in a column, in milliseconds since the epoch; None where there is none."""

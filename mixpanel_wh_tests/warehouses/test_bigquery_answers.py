@@ -195,15 +195,22 @@ def test_check_names_the_missing_role_without_running_a_query(told: AnsweringBig
     assert told.statements == []
 
 
-def test_check_names_the_role_of_the_storage_read_api_where_that_is_wanted(told: AnsweringBigQuery) -> None:
+def test_check_names_the_role_of_the_storage_read_api_as_a_problem_only_where_that_is_demanded(told: AnsweringBigQuery) -> None:
     told.table("shop.seen", COLUMNS, type="VIEW")
     specs = [user_spec(PEOPLE), user_spec(TableName(("shop", "seen")))]
-    with opened(told, storage_endpoint=told.storage) as warehouse:
+    lacks = "the account may not use the Storage Read API in project shop-project: run  gcloud "
+    with opened(told, storage_endpoint=told.storage, storage_api=True) as warehouse:
         (problem,) = missing_tables(warehouse, specs)
-    assert problem.startswith("sync people: the account may not use the Storage Read API in project shop-project: run ")
+        assert [warehouse.tables.advice(spec) for spec in specs] == [[], []]
+    assert problem.startswith(f"sync people: {lacks}")
     assert problem.endswith("--role=roles/bigquery.readSessionUser,  or set storage_api: false")
+    with opened(told, storage_endpoint=told.storage) as warehouse:
+        assert missing_tables(warehouse, specs) == []
+        advice, nothing = (warehouse.tables.advice(spec) for spec in specs)
+    assert (advice[0].startswith(f"rows come over REST, some ten times slower, since {lacks}"), nothing) == (True, [])
     with opened(told, storage_endpoint=told.storage, storage_api=False) as warehouse:
         assert missing_tables(warehouse, specs) == []
+        assert warehouse.tables.advice(specs[0]) == []
 
 
 def test_rows_come_over_rest_where_the_storage_read_api_is_not_granted(

@@ -141,6 +141,14 @@ class BigQueryCatalogue:
                 return [str(denied(message_of(error), jobs.place))]
             except google.BadRequest:
                 return []  # a table that demands a filter, or that has a fault of its own: describing it will tell
+        return self._unstored(found) if self.session.reader.strict else []
+
+    def slower(self, table: TableName) -> list[str]:
+        """Why rows of the table are read over REST, where the Storage Read API might be used."""
+        reader = self.session.reader
+        return [] if reader.strict or reader.storage is None else self._unstored(self.found(table))
+
+    def _unstored(self, found: bigquery.Table) -> list[str]:
         return self.session.reader.refused(found.reference) if found.table_type == "TABLE" else []
 
     def is_unique(self, table: TableName, columns: Sequence[str]) -> bool:
