@@ -28,10 +28,11 @@ Query = tuple[str, dict[str, object]]
 def duplicate_keys(spec: SyncSpec, count: int, samples: list[tuple[object, ...]]) -> DuplicateKeys:
     """The error for a row key that names several rows; `samples` are a few such keys."""
     shown = "; ".join(", ".join(str(part) for part in sample) for sample in samples)
+    wrong = "1 key is not" if count == 1 else f"{count:,} keys are not"
     return DuplicateKeys(
         f"sync {spec.name}: row_key ({', '.join(spec.key_columns)}) must be unique and not NULL in {spec.table}, and "
-        f"{count:,} keys are not, for example {shown}; name columns that identify a row, or set on_duplicate_key: "
-        "reject to reject those rows and send the rest"
+        f"{wrong}, for example {shown}; name columns that identify a row, or set on_duplicate_key: reject to reject "
+        "those rows and send the rest"
     )
 
 

@@ -215,7 +215,7 @@ class ReadingContract(Asked):
         self, ground: Ground, warehouse: Warehouse
     ) -> None:
         table = self.visits(ground, [(7, DAY, "ann", "a"), (7, DAY, "ann", "b"), (8, DAY, "ann", "c")])
-        with pytest.raises(DuplicateKeys, match=r"row_key \(id\).* 1 keys are not, for example 7.*on_duplicate_key"):
+        with pytest.raises(DuplicateKeys, match=r"row_key \(id\).* 1 key is not, for example 7.*on_duplicate_key"):
             warehouse.tables.verify_keys(event_spec(table))
         ground.remove("visits", "page = 'a'")
         warehouse.tables.verify_keys(event_spec(table))

@@ -146,7 +146,10 @@ def _missing(text: str, place: Place) -> MixpanelWhError:
     if f":{place.staging}." in text or text.endswith(f":{place.staging}"):
         return StagingError(f"the staging dataset {place.staging} lacks something ({text}): run again to make it anew")
     hint = f"; datasets are looked for in {place.location}" if place.location else ""
-    return SourceError(f"BigQuery does not find what the sync reads ({text}){hint}")
+    return SourceError(
+        f"BigQuery does not find what the sync reads ({text}): correct table of the sync, or dataset of the "
+        f"warehouse{hint}"
+    )
 
 
 def denied(text: str, place: Place) -> MixpanelWhError:
