@@ -12,8 +12,8 @@ def reset_sync(spec: SyncSpec, warehouse: Warehouse) -> int:
     """Forget the checkpoint, the pending run, the snapshot and the ledger; returns the new epoch, one above the old.
 
     Events of another epoch have other insert ids, so that no copy which Mixpanel still holds, or only hides, can pass
-    for one of them. Step by step, the checkpoint last: a reset that breaks off is completed by another one, and a run
-    before that sends everything once more under the old ids. SyncBusy while a run of the sync is going on.
+    for one of them. Step by step, the checkpoint last: a reset that breaks off is completed by another one, and what a
+    run before that sends has the old ids. SyncBusy while a run of the sync is going on.
     """
     with LeaseKeeper(spec.name, uuid4().hex, warehouse.state):
         epoch = warehouse.state.load(spec.name).checkpoint.epoch + 1

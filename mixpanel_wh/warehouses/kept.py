@@ -83,9 +83,10 @@ class KeptSnapshot:
             self._execute(f"DELETE FROM {self._names(spec).fingerprints} WHERE TRUE")
 
     def discard(self, spec: SyncSpec, snapshot: bool = False) -> None:
-        """Drop the change table, and with `snapshot` the snapshot too."""
+        """Drop the change table, and with `snapshot` the snapshot too: its fingerprints first, since a run that found
+        them without the rows that they stand for would take every row for sent."""
         names = self._names(spec)
-        kept = (names.snapshot, names.fingerprints) if snapshot else ()
+        kept = (names.fingerprints, names.snapshot) if snapshot else ()
         for table in (names.changes, names.fresh, *kept, *self.tokens.tables(spec, kept=snapshot)):
             self.staging.session.finally_drop(table)
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from mixpanel_wh.engine.errors import DestinationUnavailable, SyncBusy
+from mixpanel_wh.engine.errors import DestinationUnavailable, SyncBusy, WarehouseUnavailable
 from mixpanel_wh.engine.lease import LeaseKeeper
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.reset import reset_sync
@@ -45,6 +45,31 @@ def test_a_run_that_broke_off_is_forgotten_too(
     mixpanel.project.fails_after = None
     again = run_sync(spec, warehouse, mixpanel)
     assert (again.resumed, again.rows_read) == (False, 35)
+
+
+@pytest.mark.parametrize("done", range(6))
+def test_after_a_reset_that_broke_off_no_row_is_taken_for_sent_that_the_snapshot_does_not_hold(
+    ground: DuckDBGround, warehouse: Warehouse, mixpanel: MemoryMixpanel, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    make(ground)
+    run_sync(MIRROR, warehouse, mixpanel)
+    staging = warehouse.snapshots.staging  # type: ignore[attr-defined]
+    drop, dropped = staging.session.finally_drop, list[str]()
+
+    def breaks_off(table: str) -> None:
+        if len(dropped) == done:
+            raise WarehouseUnavailable("gone")
+        dropped.append(table)
+        drop(table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(staging.session, "finally_drop", breaks_off)
+        with pytest.raises(WarehouseUnavailable):
+            reset_sync(MIRROR, warehouse)
+    run_sync(MIRROR, warehouse, mixpanel)
+    assert staging.session.rows(f"SELECT count(*) FROM {staging.table('snapshot', MIRROR.name)}") == [(35,)]
+    assert reset_sync(MIRROR, warehouse) == 1
+    assert run_sync(MIRROR, warehouse, mixpanel).rows_read == 35
 
 
 def test_other_syncs_keep_what_they_know(
