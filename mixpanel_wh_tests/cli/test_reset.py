@@ -1,7 +1,9 @@
 """`mixpanel-wh reset`: what was sent is forgotten once a person says so."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import requests
 
 from mixpanel_wh.sandbox import Sandbox
@@ -47,3 +49,13 @@ def test_a_mistake_in_a_name_resets_nothing(folder: Path, command: Command) -> N
     done = command("reset", "flights", "wether", "--yes")
     assert (done.status, "there is no sync 'wether'" in done.err) == (2, True)
     assert command("run", "flights", "--json").json[0]["rows_read"] == 0
+
+
+def test_what_was_reset_before_a_sync_that_is_running_is_told(folder: Path, command: Command) -> None:
+    command("run", "flights", "weather")
+    with duckdb.connect(str(folder / "flights.duckdb")) as connection:
+        lease = ("weather", "elsewhere|1|run", (datetime.now(UTC) + timedelta(minutes=5)).isoformat())
+        connection.execute("INSERT INTO mixpanel.leases VALUES (?, ?, ?)", lease)
+    done = command("reset", "flights", "weather", "--yes")
+    assert (done.status, "weather is being run" in done.err) == (1, True)
+    assert done.out == "flights: forgotten; the next run sends every row (epoch 1)\n"

@@ -10,8 +10,8 @@ from mixpanel_wh.config.wiring import Connections, reset
 
 WARNING = """\
 A reset forgets what was sent of {syncs}. The next run sends every row, events with new insert ids. What Mixpanel
-holds of them by now stays there, never to be updated or deleted again: delete it in Mixpanel first, or events count
-twice. To go on, run  mixpanel-wh reset {names} --yes"""
+holds of them by now stays there: no run will update or delete these events, or delete these profiles. So
+delete it in Mixpanel first, or events count twice. To go on, run  mixpanel-wh reset {names} --yes"""
 
 
 def execute(options: Namespace) -> int:
@@ -22,11 +22,13 @@ def execute(options: Namespace) -> int:
         names = [spec.name for spec in specs]
         print(WARNING.format(syncs=", ".join(names), names=" ".join(names)), file=sys.stderr)
         return 2
+    found: list[dict[str, object]] = []
     with Connections(project) as connections:
-        found = [{"sync": spec.name, "epoch": reset(project, spec.name, connections)} for spec in specs]
+        for spec in specs:
+            epoch = reset(project, spec.name, connections)
+            found.append({"sync": spec.name, "epoch": epoch})
+            if not options.json:  # at once: the next one may be refused
+                print(f"{spec.name}: forgotten; the next run sends every row (epoch {epoch})")
     if options.json:
         print_json(found)
-        return 0
-    for one in found:
-        print(f"{one['sync']}: forgotten; the next run sends every row (epoch {one['epoch']})")
     return 0
