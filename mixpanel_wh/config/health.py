@@ -50,8 +50,17 @@ def _warehouse(name: str, specs: list[SyncSpec], connections: Connections) -> It
         return
     yield Finding(f"warehouse {name}", tuple(staging))
     for spec in specs:
-        problems = tuple(_table(spec, warehouse))
-        yield Finding(f"sync {spec.name}", problems, () if problems else tuple(warehouse.tables.advice(spec)))
+        yield _sync(spec, warehouse)
+
+
+def _sync(spec: SyncSpec, warehouse: Warehouse) -> Finding:
+    subject, problems = f"sync {spec.name}", tuple(_table(spec, warehouse))
+    if problems:
+        return Finding(subject, problems)
+    try:
+        return Finding(subject, advice=tuple(warehouse.tables.advice(spec)))
+    except MixpanelWhError as error:  # what a run would ask as well, and be refused
+        return Finding(subject, (str(error),))
 
 
 def _table(spec: SyncSpec, warehouse: Warehouse) -> list[str]:

@@ -65,7 +65,7 @@ class Reader:
             self._opened(table)
         except google.Forbidden as error:
             return [str(explained(error, self.jobs.place))]
-        except google.GoogleAPICallError:
+        except google.GoogleAPIError:
             return []  # a table that it does not serve, or a time at which it does not answer: nothing to grant
         return []
 
