@@ -51,7 +51,8 @@ def stoppable() -> Iterator[Stop]:
 
 @contextmanager
 def noticed() -> Iterator[Stop]:
-    """Whether a stop was asked for inside the block; the signals do what they did before."""
+    """Whether a stop was asked for inside the block; the signals do what they did before. Who catches them in another
+    way meanwhile, as Dagster does between what a generator yields, keeps them."""
     stop = Stop()
     before = {number: action for number in _catchable() if callable(action := signal.getsignal(number))}
 
@@ -65,7 +66,8 @@ def noticed() -> Iterator[Stop]:
         yield stop
     finally:
         for number, action in before.items():
-            signal.signal(number, action)
+            if signal.getsignal(number) is notice:
+                signal.signal(number, action)
 
 
 def _catchable() -> list[signal.Signals]:

@@ -68,3 +68,13 @@ def test_a_signal_that_is_noticed_does_what_it_did_before() -> None:
         signal.raise_signal(signal.SIGINT)
     assert (quiet.asked, stop.asked) == (False, True)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_whoever_caught_the_signals_meanwhile_keeps_them() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with noticed():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, before)
