@@ -20,7 +20,7 @@ from mixpanel_wh.engine.state import Lease
 from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh.warehouses.check import check_warehouse, setup_statements
 from mixpanel_wh.warehouses.databricks.signing_in import ServicePrincipal
-from mixpanel_wh.warehouses.databricks.trouble import Place, explained, refused
+from mixpanel_wh.warehouses.databricks.trouble import Place, explained, refused, session_ended
 from mixpanel_wh.warehouses.databricks.warehouse import hostname
 from mixpanel_wh_tests.stand_ins.databricks import RunningDatabricks
 from mixpanel_wh_tests.warehouses.asking import Mirroring, ops, read, user_spec
@@ -274,6 +274,12 @@ def test_a_statement_of_a_session_that_the_server_forgot_runs_in_another_one(gro
         ground.server.lake.faults.append(("count(*)", said))
         assert warehouse.tables.count(spec) == 10
         assert ground.server.lake.faults == []
+
+
+def test_a_statement_whose_operation_the_server_forgot_may_have_been_run_and_is_not_run_again() -> None:
+    said = "[INVALID_HANDLE.{}_NOT_FOUND] The handle is invalid. SQLSTATE: HY000"
+    found = [session_ended(ServerOperationError(said.format(one))) for one in ("SESSION", "OPERATION")]  # type: ignore[no-untyped-call]
+    assert found == [True, False]
 
 
 def test_what_does_not_start_is_told_in_a_sentence(ground: DatabricksGround) -> None:

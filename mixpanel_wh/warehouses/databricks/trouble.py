@@ -21,7 +21,10 @@ LOST = re.compile(r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_C
 # What a cluster of an older runtime tells without a class.
 THROWN = re.compile(r"(?:Parse|Analysis|FileRead|FileNotFound)Exception")
 MISSING = {"TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "NO_SUCH_CATALOG_EXCEPTION", "CATALOG_NOT_FOUND"}
-ENDED = re.compile(r"Invalid SessionHandle|INVALID_HANDLE|[Ss]ession \S* ?(?:is closed|has expired|does not exist)")
+# Not of an operation that is not known any more: its statement may have done what it was to do.
+ENDED = re.compile(
+    r"Invalid SessionHandle|INVALID_HANDLE(?!\.OPERATION)|[Ss]ession \S* ?(?:is closed|has expired|does not exist)"
+)
 DENIED = re.compile(
     r"does not have (?:permission )?(?P<right>[A-Z][A-Z ]+?(?:(?: and |, ?)[A-Z][A-Z ]+?)*) (?:privileges? )?on "
     r"(?P<kind>\w+) ['`\"]?(?P<name>[^'\"\s]+)"
