@@ -148,8 +148,9 @@ class SqlTables:
         """The oldest and the newest moment in a column, in milliseconds since the epoch; None where there is none."""
         projection = self.projection(spec)
         moment = self.dialect.epoch_ms(self.dialect.quote(column), self.dialect.kind(projection.column(column)))
-        sql = f"SELECT min({moment}), max({moment}) FROM {projection.source}"
-        oldest, newest = self.staging.session.rows(sql, projection.parameters)[0]
+        where, parameters = self._range(projection, None)
+        sql = f"SELECT min({moment}), max({moment}) FROM {projection.source} WHERE {where}"
+        oldest, newest = self.staging.session.rows(sql, parameters)[0]
         return None if newest is None else (int(oldest), int(newest))
 
     def values(self, spec: SyncSpec, column: str, part: Part | None, most: int) -> tuple[int, dict[str, int]]:

@@ -450,6 +450,7 @@ def test_a_table_that_demands_a_condition_on_its_partitions_gets_one_in_every_st
     told.table("shop.raw", {"id": "STRING", "at": "TIMESTAMP"}, timePartitioning={"type": "HOUR"},
                requirePartitionFilter=True)  # fmt: skip
     told.answers = [metadata([("20261123", 5, NOW - dt.timedelta(hours=1), 500)]),
+                    Answer(r"min\(", {"oldest": "INTEGER", "newest": "INTEGER"}, [[1, 2]]),
                     Answer("max", {"top": "STRING", "unread": "INTEGER"}, [["2026-11-24 00:00:00+00", 0]]),
                     Answer("count", {"n": "INTEGER"}, [[5]]), Answer("", {"h": "STRING"}, [["x"]])]  # fmt: skip
     spec, raw = user_spec(TableName(("shop", "visits"))), append_spec(TableName(("shop", "raw")), insert_time="_PARTITIONTIME")
@@ -461,8 +462,9 @@ def test_a_table_that_demands_a_condition_on_its_partitions_gets_one_in_every_st
         ).source(None)
         warehouse.tables.count(raw)
         warehouse.tables.window(raw, None)
+        warehouse.tables.span(raw, "at")
     mine = [sql for sql in told.statements if "`shop`.`visits`" in sql or "`shop`.`raw`" in sql]
-    assert len(mine) == 5
+    assert len(mine) == 6
     for sql in mine:
         assert re.search(r"WHERE .*(`day` >= DATE '0001|`_PARTITIONTIME` (>= TIMESTAMP '0001|<=))", sql), sql
 
