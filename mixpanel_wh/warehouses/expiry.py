@@ -10,7 +10,7 @@ EXPIRES: dict[str, timedelta] = {"snowflake": timedelta(days=14), "databricks": 
 """By kind of warehouse; a warehouse whose snapshots are plain tables keeps them for ever and is not here."""
 
 ALSO_READ_ONLY = frozenset({"databricks"})
-"""Those that forget what they keep by themselves; elsewhere it is kept for a staging schema, which a file replaces."""
+"""Those where it is the history of the table itself that is forgotten, which a sync with `staging_path` reads too."""
 
 WARNS_AT = 2 / 3
 

@@ -13,7 +13,6 @@ import pytest
 
 WITHOUT_TABLES = """
 import sys
-import time
 import mixpanel_wh.demo.tables as tables
 from mixpanel_wh.demo.command import main
 tables.PACKAGE = "no_such_package"
