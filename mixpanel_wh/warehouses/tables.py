@@ -279,15 +279,16 @@ class SqlTables:
             return "TRUE", parameters
         column = self._insert_time(projection)
         parameters |= {"upto": window.upto, "after": window.after}
-        upto = f"{column} <= {self._bound(projection, 'upto')}"
+        where = f"{column} <= {self._bound(projection, 'upto')}"
         if window.after is not None:
             late = self._asks_ledger(projection, window)
             since = f">= {self._earlier(projection, 'after')}" if late else f"> {self._bound(projection, 'after')}"
-            return f"{column} {since} AND {upto}", parameters
+            where = f"{column} {since} AND {where}"
         if projection.spec.start_at is None:
-            return upto, parameters
+            return where, parameters
+        # Also after the first run: what was written before is in no ledger, and within the lookback would look late.
         started, given = self._started(projection, projection.spec.start_at)
-        return f"{upto} AND {started}", parameters | given
+        return f"{where} AND {started}", parameters | given
 
     def _started(self, projection: Projection, start_at: datetime) -> Query:
         """The rows that were written at `start_at` or later, as a condition."""

@@ -137,6 +137,14 @@ class WindowsContract(Asked):
         spec = self.written(ground, [("a", FIRST), ("b", SECOND)], start_at=datetime(2024, 3, 1, 12, tzinfo=UTC))
         assert self.sent(warehouse, spec, None)[0] == ["b"]
 
+    def test_what_was_written_before_start_at_is_not_taken_for_late(self, ground: Ground, warehouse: Warehouse) -> None:
+        start = datetime(2024, 3, 1, 12, tzinfo=UTC)
+        spec = self.written(ground, [("a", FIRST), ("b", SECOND)], start_at=start, lookback=timedelta(hours=2))
+        words, cursor = self.sent(warehouse, spec, None)
+        assert words == ["b"]
+        self.write(ground, ("c", THIRD), ("late", SECOND))
+        assert self.sent(warehouse, spec, cursor)[0] == ["c", "late"]
+
     def test_a_broken_run_is_forgotten_by_the_ledger(self, ground: Ground, warehouse: Warehouse) -> None:
         spec = self.written(ground, [("a", FIRST)], row_key=("word",))
         window = warehouse.tables.window(spec, None)
