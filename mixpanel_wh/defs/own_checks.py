@@ -54,17 +54,24 @@ class AuditConfig(dg.Config):
 
 
 def mixpanel_sync_checks(
-    *, syncs: Iterable[SyncSpec], warehouse: str = "duckdb", translator: MixpanelTranslator | None = None
+    *,
+    syncs: Iterable[SyncSpec],
+    warehouse: str = "duckdb",
+    in_file: bool = False,
+    translator: MixpanelTranslator | None = None,
 ) -> list[dg.AssetChecksDefinition]:
     """The checks with steps of their own for assets of `mixpanel_sync_assets`; they need the resource `mixpanel`.
 
-    `warehouse` is the kind of warehouse that the tables stand in.
+    `warehouse` is the kind of warehouse that the tables stand in, and `in_file` whether its settings have
+    `staging_path`.
     """
     look = translator or MixpanelTranslator()
     return [
         check
         for sync in syncs
-        for check in own_checks(sync, look.get_asset_key(sync), warehouse, _from_resources, frozenset({MIXPANEL}))
+        for check in own_checks(
+            sync, look.get_asset_key(sync), warehouse, _from_resources, frozenset({MIXPANEL}), in_file=in_file
+        )
     ]
 
 

@@ -279,6 +279,16 @@ def test_a_decorated_function_has_the_same_checks_beside_it(
     assert not found.passed
 
 
+def test_beside_a_function_a_snapshot_has_an_age_where_the_warehouse_forgets_it() -> None:
+    mirrored = [sync_spec("planes", table="main.planes", record="user", mode="mirror", distinct_id="tailnum")]
+
+    def aged(**given: Any) -> bool:
+        checks = mixpanel_sync_checks(syncs=mirrored, **given)
+        return any(spec.name == "snapshot_age" for check in checks for spec in check.check_specs)
+
+    assert [aged(), aged(warehouse="snowflake"), aged(warehouse="snowflake", in_file=True)] == [False, True, False]
+
+
 def test_rows_that_a_resumed_run_rejected_are_in_the_sample_though_they_stand_under_the_first_runs_id(
     project_file: Path, air: Path, box: Box, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,7 +59,10 @@ class BigQueryTables(SqlTables):
 
     def advice(self, spec: SyncSpec) -> list[str]:
         """What grants the Storage Read API, where rows come over REST without it."""
-        return [f"rows come over REST, some ten times slower, since {why}" for why in self.metadata.slower(spec.table)]
+        return [
+            f"rows come over REST, some ten times slower, since {why.partition(',  or set')[0]}"
+            for why in self.metadata.slower(spec.table)
+        ]
 
     def _range(self, projection: Projection, window: Window | Part | None) -> Query:
         """The same; the condition that a table demands where there is none yet."""
