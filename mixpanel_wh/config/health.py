@@ -50,10 +50,11 @@ def _warehouse(name: str, specs: list[SyncSpec], connections: Connections) -> It
         return
     yield Finding(f"warehouse {name}", tuple(staging))
     for spec in specs:
-        yield _sync(spec, warehouse)
+        yield sync_finding(spec, warehouse)
 
 
-def _sync(spec: SyncSpec, warehouse: Warehouse) -> Finding:
+def sync_finding(spec: SyncSpec, warehouse: Warehouse) -> Finding:
+    """What is wrong with a sync's table, and what would let its runs read less where nothing is."""
     subject, problems = f"sync {spec.name}", tuple(_table(spec, warehouse))
     if problems:
         return Finding(subject, problems)

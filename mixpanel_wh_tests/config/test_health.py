@@ -6,12 +6,10 @@ import duckdb
 import pytest
 
 from mixpanel_wh.config.health import findings
-from mixpanel_wh.engine.errors import SourceError
 from mixpanel_wh.engine.spec import Mode, RecordType, SyncSpec, TableName
 from mixpanel_wh.sandbox import Sandbox, SandboxOptions, ServiceAccount
 from mixpanel_wh.warehouses import open_warehouse
 from mixpanel_wh.warehouses.check import check_warehouse
-from mixpanel_wh.warehouses.tables import SqlTables
 from mixpanel_wh_tests.config.writing import loaded, whole_file
 
 FLIGHTS = SyncSpec("flights", TableName(("main", "flights")), RecordType.EVENT, Mode.MIRROR)
@@ -37,21 +35,6 @@ def test_missing_tables_and_columns_are_told_for_each_sync(folder: Path, box: Sa
     assert set(found) == {"sync planes", "sync airlines"}
     assert "there is no table main.plane in the warehouse; did you mean planes?" in found["sync planes"][0]
     assert "has no column 'carier'" in found["sync airlines"][0]
-
-
-def test_where_advice_is_asked_for_and_refused_the_refusal_is_a_problem_and_the_rest_is_looked_at(
-    folder: Path, box: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(tables: SqlTables, spec: SyncSpec) -> list[str]:
-        if spec.name == "flights":
-            raise SourceError("its history may not be read: run  GRANT")
-        return ["cluster it"]
-
-    monkeypatch.setattr(SqlTables, "advice", refused)
-    found = {one.subject: one for one in findings(loaded(folder, whole_file(box.url)))}
-    assert found["sync flights"].problems == ("its history may not be read: run  GRANT",)
-    assert (found["sync weather"].problems, found["sync weather"].advice) == ((), ("cluster it",))
-    assert "destination main" in found
 
 
 def test_a_warehouse_that_is_not_there_is_told_once(tmp_path: Path, box: Sandbox) -> None:

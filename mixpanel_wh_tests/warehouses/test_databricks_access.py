@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from databricks.sql.exc import DatabaseError, ServerOperationError
 
+from mixpanel_wh.config.health import sync_finding
 from mixpanel_wh.engine.errors import MixpanelWhError, SourceError, StagingError, WarehouseUnavailable
 from mixpanel_wh.engine.ports import Warehouse
 from mixpanel_wh.engine.state import Lease
@@ -274,6 +275,19 @@ def test_a_statement_of_a_session_that_the_server_forgot_runs_in_another_one(gro
         ground.server.lake.faults.append(("count(*)", said))
         assert warehouse.tables.count(spec) == 10
         assert ground.server.lake.faults == []
+
+
+def test_where_advice_is_asked_for_and_refused_the_refusal_is_a_problem_of_the_sync(ground: DatabricksGround) -> None:
+    spec = user_spec(ground.fill("many", 10))
+    with closing(ground.open()) as warehouse:
+        assert (sync_finding(spec, warehouse).problems, sync_finding(spec, warehouse).advice) == ((), ())
+        ground.run(f"ALTER TABLE {ground.source('many')} SET TBLPROPERTIES (delta.enableChangeDataFeed = false)")
+        assert "SET TBLPROPERTIES (delta.enableChangeDataFeed = true)" in sync_finding(spec, warehouse).advice[0]
+        said = "[UNRESOLVED_ROUTINE] It cannot be described. SQLSTATE: 42883"
+        ground.server.lake.faults.append(("DESCRIBE DETAIL", said))
+        found = sync_finding(spec, warehouse)
+        assert (len(found.problems), found.advice) == (1, ())
+        assert "It cannot be described" in found.problems[0]
 
 
 def test_a_statement_whose_operation_the_server_forgot_may_have_been_run_and_is_not_run_again() -> None:
