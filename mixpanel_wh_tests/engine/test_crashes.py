@@ -61,6 +61,7 @@ def lives(spec: SyncSpec, options: RunOptions, synced_before: bool, first: int, 
                 return
             except Died:
                 bury(ground)
+                mixpanel.project.ended.clear()  # the dead's connections may have been cut; the next process has its own
                 yield at, ground, mixpanel
 
 
